@@ -1,0 +1,1 @@
+"""Words -> config -> one recipe -> print. Imports nothing heavy before a command runs."""

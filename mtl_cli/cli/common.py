@@ -1,0 +1,47 @@
+"""Arguments that several commands share, and how they become a config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtl_cli.cli.completion import complete
+
+if TYPE_CHECKING:
+    from mtl_cli.config.compose import Composed
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides in Hydra's grammar: task=rte, weights.rte=2, +key=v, ~key.", autocompletion=complete),
+]
+ConfigDir = Annotated[str | None, typer.Option("--config-dir", metavar="DIR", help="Folder with YAML files of your own: DIR/task/mine.yaml is task=mine.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback instead of a message when something fails.")]
+ShowConfig = Annotated[bool, typer.Option("--cfg", help="Print the composed config and stop.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and results only.")]
+
+
+def composed(primary: str, overrides: list[str] | None, config_dir: str | None) -> Composed:
+    """Compose a primary config."""
+    from mtl_cli.config.compose import compose
+    from mtl_cli.config.paths import user_config_dirs
+
+    return compose(primary, overrides or [], user_config_dirs(config_dir))
+
+
+def print_config(values: dict[str, Any]) -> None:
+    """Write a config to standard output as YAML."""
+    import yaml
+
+    typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def quiet_libraries() -> None:
+    """No advice or bars of the libraries on our output."""
+    import os
+    import warnings
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore")

@@ -1,0 +1,168 @@
+"""Overrides -> one plain dict, by Hydra; Hydra's errors become ours, all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtl_cli.config.paths import config_dir
+from mtl_cli.errors import ConfigError, Fault, did_you_mean
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A composed config."""
+
+    values: dict[str, Any]
+    """Plain, resolved values, for the converter."""
+    choices: Mapping[str, str]
+    """What was picked of each group, such as `task: glue_mix`."""
+
+
+@contextmanager
+def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
+    """Open the shipped configs and the user's folders; inside, Hydra can compose and list."""
+    for folder in config_dirs:
+        if not folder.is_dir():
+            raise ConfigError(f"--config-dir: there is no folder {folder}")
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Composed:
+    """Compose a primary config with overrides.
+
+    Args:
+        primary: "train", "eval" or "zeroshot".
+        overrides: in Hydra's grammar: `key=value`, `+key=value`, `~key`, `group=option`, `group=[a,b]`.
+        config_dirs: the user's folders; they add options to the shipped ones.
+
+    Raises:
+        ConfigError: with every override that names no key or no option, or with missing values.
+    """
+    with loaded(config_dirs) as loader:
+        asked = [*overrides, *_search_path(config_dirs)]
+        try:
+            config = hydra_compose(primary, asked, return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_diagnose(primary, overrides, config_dirs, loader, error)) from error
+        return _plain(config)
+
+
+def _search_path(config_dirs: Sequence[Path]) -> list[str]:
+    joined = ",".join(f"file://{folder}" for folder in config_dirs)
+    return [f"hydra.searchpath=[{joined}]"] if config_dirs else []
+
+
+def _plain(config: DictConfig) -> Composed:
+    choices = {k: str(v) for k, v in OmegaConf.to_container(config.hydra.runtime.choices).items() if "/" not in k}
+    own = OmegaConf.masked_copy(config, [k for k in config if k != "hydra"])
+    missing = sorted(OmegaConf.missing_keys(own))
+    if missing:
+        raise ConfigError([Fault(key, f"missing: give {key}=VALUE") for key in missing])
+    try:
+        values = OmegaConf.to_container(own, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from error
+    return Composed({str(k): v for k, v in values.items()}, choices)  # type: ignore[union-attr]
+
+
+def options(loader: ConfigLoader, group: str) -> list[str]:
+    """Names of the YAML files of a group."""
+    return loader.get_group_options(group, ObjectType.CONFIG)
+
+
+def groups(loader: ConfigLoader) -> list[str]:
+    """Names of the groups."""
+    found = loader.list_groups("")
+    return sorted(g for g in found if g not in ("hydra", "hydra_plugins"))
+
+
+def _diagnose(
+    primary: str, overrides: Sequence[str], config_dirs: Sequence[Path], loader: ConfigLoader, error: Exception
+) -> list[Fault]:
+    """Look at each override by itself, since Hydra stops at the first fault."""
+    faults: list[Fault] = []
+    known = set(groups(loader))
+    group_overrides: list[str] = []
+    value_overrides: list[Override] = []
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_overrides([text])[0]
+        except HydraException as bad:
+            faults.append(Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}")))
+            continue
+        if override.key_or_group in known:
+            wrong = list(_group_faults(override, options(loader, override.key_or_group)))
+            faults.extend(wrong)
+            group_overrides += [] if wrong else [text]
+        else:
+            value_overrides.append(override)
+    faults.extend(_value_faults(primary, group_overrides, config_dirs, value_overrides, known))
+    return faults or [Fault("", _first_paragraph(str(error)))]
+
+
+def _group_faults(override: Override, names: list[str]) -> Iterator[Fault]:
+    value = override.value()
+    for name in value if isinstance(value, list) else [value]:
+        if override.is_sweep_override():
+            yield Fault(override.key_or_group, "several values: add -m to sweep over them, or write [a,b] to take them together")
+        elif isinstance(name, str) and name not in names:
+            group = override.key_or_group
+            yield Fault(group, f"unknown {group} '{name}'. {did_you_mean(name, names)} `mtl ls {group}` shows all.")
+
+
+def _value_faults(
+    primary: str, group_overrides: list[str], config_dirs: Sequence[Path], value_overrides: list[Override], known: set[str]
+) -> Iterator[Fault]:
+    try:
+        base = hydra_compose(primary, [*group_overrides, *_search_path(config_dirs)])
+    except (HydraException, OmegaConfBaseException):
+        return
+    keys = _dotted(OmegaConf.to_container(base, resolve=False))
+    for override in value_overrides:
+        key = override.key_or_group
+        if override.is_sweep_override():
+            yield Fault(key, "several values: add -m to sweep over them, or write [a,b] for a list")
+        elif not override.is_add() and not override.is_force_add() and key not in keys:
+            yield Fault(key, f"unknown key. {_nearest(key, keys | known)} To add it: +{key}=...")
+
+
+def _dotted(value: Any, prefix: str = "") -> set[str]:
+    keys: set[str] = set()
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            key = f"{prefix}.{name}" if prefix else str(name)
+            keys |= {key} | _dotted(item, key)
+    return keys
+
+
+def _nearest(key: str, keys: set[str]) -> str:
+    hint = did_you_mean(key, keys)
+    if hint.startswith("Did"):
+        return hint
+    # A leaf that exists elsewhere, such as lr for optim.lr.
+    same = sorted(k for k in keys if k.rpartition(".")[2] == key.rpartition(".")[2])
+    if same:
+        return f"Did you mean '{same[0]}'?"
+    siblings = sorted(k for k in keys if k.rpartition(".")[0] == key.rpartition(".")[0])
+    return f"There is: {', '.join(siblings[:12])}." if siblings else ""
+
+
+def _first_paragraph(text: str) -> str:
+    return re.split(r"\n\s*\n", text.strip())[0]

@@ -1,0 +1,277 @@
+"""Plain values from YAML -> frozen dataclasses, with every fault reported at once by its dotted key.
+
+A fixed node becomes a dataclass. An open family (backbone, sampler, ...) becomes a `Node`, a name with options; the
+keyword-only arguments of the builder registered under that name are the options it takes (`bind`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, Union, runtime_checkable
+
+from mtl_cli.config.registry import FAMILIES, resolve, resolve_target
+from mtl_cli.errors import ConfigError, Fault, did_you_mean
+
+T = TypeVar("T")
+
+
+class _Bad:
+    """Marks a value that could not be converted; its fault is already recorded."""
+
+
+BAD = _Bad()
+
+
+@dataclass(frozen=True)
+class Node:
+    """One member of an open family, as the config names it."""
+
+    name: str
+    """Name in the registry, or `module.object` of the user's own builder (from `_target_`)."""
+    options: Mapping[str, Any]
+    """Options of the builder, still plain values."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A config class with rules that reach beyond the type of one field."""
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what is wrong; keys are relative to this object."""
+
+
+def convert(cls: type[T], value: object, faults: list[Fault], key: str = "") -> T | _Bad:
+    """Convert a plain value to an instance of `cls`; append what is wrong to `faults`.
+
+    Args:
+        cls: a dataclass, `Node`, a builtin, `Literal`, a union, or a list, tuple or dict of these.
+        value: what the YAML holds: dict, list, str, int, float, bool or None.
+        faults: grows by one entry for each fault.
+        key: dotted key of the value, for messages.
+
+    Returns:
+        The instance, or a marker if anything inside was wrong.
+    """
+    return _convert(cls, value, faults, key)
+
+
+def convert_or_raise(cls: type[T], value: object) -> T:
+    """Convert as `convert` does and raise `ConfigError` with all faults if there are any."""
+    faults: list[Fault] = []
+    result = convert(cls, value, faults)
+    if faults or isinstance(result, _Bad):
+        raise ConfigError(faults)
+    return result
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _convert(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
+    origin = typing.get_origin(cls)
+    if cls is Any or cls is object:
+        return value
+    if origin in (Union, types.UnionType):
+        return _union(cls, value, faults, key)
+    if origin is Literal:
+        return _literal(typing.get_args(cls), value, faults, key)
+    if origin in (list, tuple):
+        return _sequence(cls, origin, value, faults, key)
+    if origin in (dict, Mapping):
+        return _mapping(cls, value, faults, key)
+    if cls is Node:
+        return _node(value, faults, key)
+    if dataclasses.is_dataclass(cls):
+        return _dataclass(cls, value, faults, key)
+    return _scalar(cls, value, faults, key)
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, str | int | float | bool) or value is None else type(value).__name__
+
+
+_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+
+
+def _scalar(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
+    if cls is type(None) and value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if cls is float and is_number:
+        return float(typing.cast(float, value))
+    if cls is int and is_number and float(typing.cast(float, value)).is_integer():
+        return int(typing.cast(float, value))
+    if cls is bool and isinstance(value, bool):
+        return value
+    if cls is str and isinstance(value, str):
+        return value
+    if cls is str and is_number:  # a label or a run name may look like a number
+        return str(value)
+    if cls is Path and isinstance(value, str):
+        return Path(value)
+    faults.append(Fault(key, f"must be {_WORDS.get(cls, getattr(cls, '__name__', cls))}; found {_shown(value)}"))
+    return BAD
+
+
+def _literal(choices: tuple[Any, ...], value: object, faults: list[Fault], key: str) -> Any:
+    for choice in choices:
+        if choice == value and type(choice) is type(value):
+            return choice
+    names = ", ".join(map(repr, choices))
+    hint = did_you_mean(value, [c for c in choices if isinstance(c, str)]) if isinstance(value, str) else ""
+    hint = f" {hint}" if hint.startswith("Did") else ""
+    faults.append(Fault(key, f"{_shown(value)} is not one of {names}.{hint}"))
+    return BAD
+
+
+def _union(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
+    members = typing.get_args(cls)
+    if value is None and type(None) in members:
+        return None
+    tried: list[list[Fault]] = []
+    # An exact type first, so that 3 in `int | str` stays a number.
+    for member in sorted(members, key=lambda m: not (isinstance(m, type) and type(value) is m)):
+        own: list[Fault] = []
+        result = _convert(member, value, own, key)
+        if not own:
+            return result
+        if member is not type(None):
+            tried.append(own)
+    nested = [own for own in tried if any(fault.key != key for fault in own)]
+    if len(tried) == 1 or nested:
+        faults.extend((nested or tried)[0])
+    else:
+        faults.append(Fault(key, " or ".join(own[0].problem.split("; found")[0] for own in tried) + f"; found {_shown(value)}"))
+    return BAD
+
+
+def _sequence(cls: Any, origin: Any, value: object, faults: list[Fault], key: str) -> Any:
+    args = typing.get_args(cls)
+    if not isinstance(value, list | tuple):
+        faults.append(Fault(key, f"must be a list, such as [a,b]; found {_shown(value)}"))
+        return BAD
+    if origin is tuple and args[-1] is not Ellipsis:
+        if len(value) != len(args):
+            faults.append(Fault(key, f"must have {len(args)} entries; found {len(value)}"))
+            return BAD
+        members: tuple[Any, ...] = args
+    else:
+        members = (args[0],) * len(value)
+    items = [
+        _convert(member, item, faults, f"{key}[{i}]") for i, (member, item) in enumerate(zip(members, value, strict=True))
+    ]
+    return BAD if any(item is BAD for item in items) else origin(items)
+
+
+def _mapping(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
+    member = typing.get_args(cls)[1]
+    if not isinstance(value, Mapping):
+        faults.append(Fault(key, f"must be a mapping, such as {{a: 1}}; found {_shown(value)}"))
+        return BAD
+    items = {str(name): _convert(member, item, faults, _join(key, str(name))) for name, item in value.items()}
+    return BAD if any(item is BAD for item in items.values()) else items
+
+
+def _node(value: object, faults: list[Fault], key: str) -> Any:
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, Mapping):
+        faults.append(Fault(key, f"must be a mapping with a 'name'; found {_shown(value)}"))
+        return BAD
+    name = value.get("_target_", value.get("name"))
+    if not isinstance(name, str):
+        faults.append(Fault(_join(key, "name"), "missing"))
+        return BAD
+    return Node(name, {str(k): v for k, v in value.items() if k not in ("name", "_target_")})
+
+
+def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
+    if not isinstance(value, Mapping):
+        faults.append(Fault(key, f"must be a mapping with {', '.join(f.name for f in dataclasses.fields(cls))}; found {_shown(value)}"))
+        return BAD
+    hints = typing.get_type_hints(cls)
+    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    found = _fields({f.name: hints[f.name] for f in dataclasses.fields(cls)}, required, value, faults, key)
+    if isinstance(found, _Bad):
+        return BAD
+    result = cls(**found)
+    if isinstance(result, Checked):
+        own = [Fault(_join(key, fault.key), fault.problem) for fault in result.faults()]
+        faults.extend(own)
+        if own:
+            return BAD
+    return result
+
+
+def _fields(
+    hints: Mapping[str, Any], required: set[str], value: Mapping[Any, Any], faults: list[Fault], key: str, whose: str = ""
+) -> dict[str, Any] | _Bad:
+    """Convert the members of a mapping by name; unknown and missing names are faults."""
+    before = len(faults)
+    for name in value:
+        if name not in hints:
+            takes = f" {whose} takes: {', '.join(hints) or 'no options'}." if whose else ""
+            hint = did_you_mean(str(name), hints)
+            faults.append(Fault(_join(key, str(name)), f"unknown key. {hint if hint.startswith('Did') or not whose else ''}".rstrip() + takes))
+    faults.extend(Fault(_join(key, name), "missing") for name in hints if name in required and name not in value)
+    result = {n: _convert(hints[n], value[n], faults, _join(key, n)) for n in hints if n in value}
+    return BAD if len(faults) > before else result
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A builder with checked options: `build(*runtime)` makes the object."""
+
+    key: str
+    name: str
+    builder: Callable[..., Any]
+    options: Mapping[str, Any]
+
+    def build(self, *runtime: object) -> Any:
+        """Call the builder with what only the running program knows (sizes, tasks, ...) before its options.
+
+        Raises:
+            ConfigError: the builder refused a value with `ValueError`.
+        """
+        try:
+            return self.builder(*runtime, **self.options)
+        except ValueError as error:
+            raise ConfigError([Fault(self.key, str(error))]) from error
+
+
+def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None:
+    """Find a node's builder and check its options against the builder's keyword-only arguments, without calling it.
+
+    Args:
+        family: a family of `registry.FAMILIES`, such as "sampler".
+        node: what the config says.
+        faults: grows by one entry for each fault.
+        key: dotted key of the node.
+
+    Returns:
+        The bound builder, or None if anything was wrong.
+    """
+    if "." in node.name:
+        builder = resolve_target(node.name, faults, key)
+    elif node.name in FAMILIES[family]:
+        builder = resolve(family, node.name)
+    else:
+        faults.append(Fault(_join(key, "name"), f"unknown {family} '{node.name}'. {did_you_mean(node.name, FAMILIES[family])}"))
+        return None
+    if builder is None:
+        return None
+    parameters = inspect.signature(builder).parameters.values()
+    keyword = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    target = builder.__init__ if inspect.isclass(builder) else builder
+    hints = typing.get_type_hints(target)
+    required = {p.name for p in keyword if p.default is inspect.Parameter.empty}
+    whose = f"{family} '{node.name}'"
+    options = _fields({p.name: hints[p.name] for p in keyword}, required, node.options, faults, key, whose)
+    return None if isinstance(options, _Bad) else Bound(key, node.name, builder, options)

@@ -1,0 +1,333 @@
+"""What each subcommand is asked to do, as frozen dataclasses. Every default stands in `configs/`, with its reason.
+
+Optional fields of a task (`None` or empty here) are the exception: a task is a member of a mapping, so no YAML can hold
+the defaults of tasks that users add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mtl_cli.config.convert import Node
+from mtl_cli.errors import Fault, did_you_mean
+
+SourceName = Literal["auto", "hub", "local", "bundled"]
+SPLITS = ("train", "validation", "test")
+
+
+def _positive(config: object, *names: str) -> Iterator[Fault]:
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            yield Fault(name, f"must be more than 0; found {value}")
+
+
+def _not_negative(config: object, *names: str) -> Iterator[Fault]:
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < 0:
+            yield Fault(name, f"must be 0 or more; found {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """Where the rows of one task are."""
+
+    hub: str | None = None
+    """Id of a data set on the hub, such as `nyu-mll/glue`."""
+    subset: str | None = None
+    """Name of its configuration, such as `rte`."""
+    folder: str | None = None
+    """Folder below `data.root` with `<split>.jsonl` (or .csv, .tsv, .parquet); the task's name if not given."""
+    bundled: str | None = None
+    """Name of the bundled sample."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The user's own files by split; the only source then."""
+    splits: dict[str, str | list[str]] = field(default_factory=dict)
+    """Names of the source's splits by ours, where they differ; a list is scored set by set."""
+
+    def faults(self) -> Iterator[Fault]:
+        """Splits must be ours."""
+        for place, names in (("files", self.files), ("splits", self.splits)):
+            for name in names:
+                if name not in SPLITS:
+                    yield Fault(f"{place}.{name}", f"unknown split. {did_you_mean(name, SPLITS)}")
+
+    def sets(self, split: str) -> list[str]:
+        """Names that the source gives to one of our splits; several for MNLI's matched and mismatched."""
+        names = self.splits.get(split, split)
+        return [names] if isinstance(names, str) else names
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """One data set read as one task."""
+
+    kind: Node
+    """What the labels are: classification or regression."""
+    text: list[str]
+    """One column, or two for a pair."""
+    label: str
+    metrics: list[str]
+    """Names of metrics; the task's score is their mean."""
+    source: SourceConfig
+    max_length: int | None = None
+    """Tokens a row; `data.max_length` if not given."""
+
+    def faults(self) -> Iterator[Fault]:
+        """One or two text columns, at least one metric."""
+        if len(self.text) not in (1, 2):
+            yield Fault("text", f"must name one column, or two for a pair; found {len(self.text)}")
+        if not self.metrics:
+            yield Fault("metrics", "must name at least one metric")
+        yield from _positive(self, "max_length")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSection:
+    """The run folder."""
+
+    name: str | None
+    if_exists: Literal["error", "resume", "skip"]
+    outputs: str | None
+
+    def faults(self) -> Iterator[Fault]:
+        """The name must be a path below the outputs folder."""
+        if self.name is not None and (not self.name or self.name.startswith(("/", "~")) or ".." in self.name.split("/")):
+            yield Fault("name", f"must be a folder name below the outputs folder; found '{self.name}'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """Where rows come from and how they are cut to length."""
+
+    source: SourceName
+    root: str | None
+    max_length: int
+    limit: int | None
+    cache: str | None
+    hub_timeout: float
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive sizes; a local source needs a root."""
+        yield from _positive(self, "max_length", "limit", "hub_timeout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSection:
+    """How the rows of a step go through the model."""
+
+    size: int
+    micro_size: int | None
+    micro_tokens: int | None
+    pass_cost: int
+    window: int
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive sizes."""
+        yield from _positive(self, "size", "micro_size", "micro_tokens", "window")
+        yield from _not_negative(self, "pass_cost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimSection:
+    """AdamW and what it may change."""
+
+    lr: float
+    head_lr: float | None
+    weight_decay: float
+    betas: tuple[float, float]
+    eps: float
+    clip_norm: float | None
+    layer_decay: float
+    freeze: int | Literal["nothing", "encoder"]
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive rates, betas in [0, 1)."""
+        yield from _positive(self, "lr", "head_lr", "eps", "clip_norm", "layer_decay")
+        yield from _not_negative(self, "weight_decay")
+        if self.layer_decay > 1:
+            yield Fault("layer_decay", f"must be at most 1; found {self.layer_decay}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            yield Fault("betas", f"must lie in [0, 1); found {list(self.betas)}")
+        if isinstance(self.freeze, int) and self.freeze < 0:
+            yield Fault("freeze", f"must be 0 or more layers; found {self.freeze}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSection:
+    """How long to train, and memory for speed."""
+
+    steps: int | None
+    epochs: float | None
+    log_every: int
+    gradient_checkpointing: bool
+    compile: bool
+    progress: Literal["auto", "bar", "lines", "none"]
+
+    def faults(self) -> Iterator[Fault]:
+        """Exactly one measure of length."""
+        yield from _positive(self, "steps", "epochs", "log_every")
+        if self.steps is None and self.epochs is None:
+            yield Fault("", "give train.steps or train.epochs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSection:
+    """When to score the validation splits and what to do with the scores."""
+
+    every: int | Literal["epoch", "end"]
+    select: str
+    patience: int | None
+    min_delta: float
+    batch_tokens: int
+    bootstrap: int
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts."""
+        yield from _positive(self, "batch_tokens", "patience")
+        yield from _not_negative(self, "min_delta", "bootstrap")
+        if isinstance(self.every, int):
+            yield from _positive(self, "every")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSection:
+    """When to save and what to keep."""
+
+    every: int | None
+    keep: int
+    keep_optimizer: bool
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts."""
+        yield from _positive(self, "every", "keep")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FabricSection:
+    """Devices, processes and precision, in Lightning Fabric's words."""
+
+    accelerator: str
+    devices: int | str
+    num_nodes: int
+    strategy: str
+    precision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """`mtl train`."""
+
+    seed: int
+    run: RunSection
+    data: DataSection
+    tasks: dict[str, TaskConfig]
+    weights: dict[str, float]
+    backbone: Node
+    sharing: Node
+    weighting: Node
+    sampler: Node
+    batch: BatchSection
+    optim: OptimSection
+    schedule: Node
+    train: TrainSection
+    eval: EvalSection
+    checkpoint: CheckpointSection
+    fabric: FabricSection
+
+    def faults(self) -> Iterator[Fault]:
+        """Tasks and weights must name the same tasks; what is selected must be one of them."""
+        yield from task_name_faults(self.tasks)
+        if not 0 <= self.seed < 2**31:
+            yield Fault("seed", f"must lie between 0 and 2147483647; found {self.seed}")
+        for name in self.tasks.keys() - self.weights.keys():
+            yield Fault(f"weights.{name}", f"missing: every task has a weight. Add +weights.{name}=1.0")
+        for name in self.weights.keys() - self.tasks.keys():
+            yield Fault(f"weights.{name}", f"no task has this name. {did_you_mean(name, self.tasks)} To drop it: ~weights.{name}")
+        for name, weight in self.weights.items():
+            if weight < 0:
+                yield Fault(f"weights.{name}", f"must be 0 or more; found {weight}")
+        if self.weights and not any(self.weights.values()):
+            yield Fault("weights", "all are 0: nothing would be trained")
+        yield from self._select_faults()
+
+    def _select_faults(self) -> Iterator[Fault]:
+        task, _, metric = self.eval.select.partition("/")
+        if task == "mean" and not metric:
+            return
+        if task not in self.tasks:
+            yield Fault("eval.select", f"'{self.eval.select}' is no task. {did_you_mean(task, ['mean', *self.tasks])}")
+        elif metric and metric not in self.tasks[task].metrics:
+            yield Fault("eval.select", f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}")
+
+
+def task_name_faults(tasks: dict[str, TaskConfig]) -> Iterator[Fault]:
+    """Names of tasks become file names and module names."""
+    if not tasks:
+        yield Fault("tasks", "no task is chosen: give task=NAME; `mtl ls task` shows the names")
+    for name in tasks:
+        if not name.replace("_", "").replace("-", "").isalnum() or name == "mean":
+            yield Fault(f"tasks.{name}", "a task's name may hold letters, digits, '_' and '-', and is not 'mean'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalDataSection:
+    """Where rows come from; what is null is as in the run."""
+
+    source: SourceName | None
+    root: str | None
+    max_length: int | None
+    limit: int | None
+    cache: str | None
+    hub_timeout: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """`mtl eval`."""
+
+    run: str
+    checkpoint: str
+    split: Literal["train", "validation", "test"]
+    tasks: dict[str, TaskConfig]
+    weights: dict[str, float]
+    heads: dict[str, str]
+    files: dict[str, str]
+    name: str | None
+    data: EvalDataSection
+    batch_tokens: int
+    bootstrap: int
+    seed: int
+    fabric: FabricSection
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSection:
+    """The texts of `mtl zeroshot`."""
+
+    texts: list[str]
+    file: str | None
+    text_column: str
+    label_column: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroshotConfig:
+    """`mtl zeroshot`."""
+
+    labels: dict[str, Any]
+    templates: list[str]
+    run: str | None
+    checkpoint: str
+    backbone: Node
+    method: Node
+    input: InputSection
+    max_length: int
+    batch_tokens: int
+    bootstrap: int
+    seed: int
+    format: Literal["auto", "table", "jsonl"]
+    fabric: FabricSection

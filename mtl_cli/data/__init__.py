@@ -1,0 +1,1 @@
+"""Examples -> StepBatch: encode once, sample tasks, plan forward passes with little padding."""

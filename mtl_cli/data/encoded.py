@@ -1,0 +1,194 @@
+"""Rows as token ids on disk, memory-mapped: encoded once, found again by content.
+
+A folder of the cache holds flat arrays (`ids.bin`, `offsets.bin`, `labels.bin`, `types.bin` if the model tells the two
+texts of a pair apart) and `meta.json`. Its name is a digest of everything the arrays depend on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from mtl_cli.errors import DataError, RunError
+from mtl_cli.tasks.files import Row
+from mtl_cli.tasks.source import Origin
+from mtl_cli.tasks.task import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+_FORMAT = 1
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Facts about an encoded set."""
+
+    rows: int
+    tokens: int
+    max_id: int
+    """Largest token id."""
+    truncated: int
+    """Rows that were cut to length."""
+    unlabelled: int
+    fingerprint: str
+    """Digest of the raw content."""
+    has_types: bool
+    ids_dtype: str
+
+
+@dataclass(frozen=True)
+class EncodedSet:
+    """One set of rows of one task, as memory-mapped arrays. Legend: N rows, T tokens of all rows together."""
+
+    origin: Origin
+    meta: Meta
+    ids_T: np.ndarray
+    types_T: np.ndarray | None
+    offsets: np.ndarray
+    """Where each row begins in `ids_T`, shape [N + 1]."""
+    labels_N: np.ndarray
+    """float32; NaN is no label."""
+
+    def __len__(self) -> int:
+        return self.meta.rows
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray:
+        """Tokens of each of some rows."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Digest of everything the tokenizer does."""
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def encode(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, tokenizer_digest: str, cache: Path) -> EncodedSet:
+    """Open a set in the cache, encoding it first if it is not there.
+
+    Raises:
+        DataError: a column is missing, a label is outside the label set, a text is null; says in which row.
+        RunError: the cache cannot be written.
+    """
+    fingerprint = origin.fingerprint()
+    what = {
+        "format": _FORMAT, "content": fingerprint, "text": task.text, "label": task.label, "kind": task.kind.name,
+        "classes": task.kind.classes, "tokenizer": tokenizer_digest, "max_length": task.max_length,
+    }  # fmt: skip
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+    folder = cache / "encoded" / key
+    if not (folder / "meta.json").is_file():
+        try:
+            _write(task, origin, tokenizer, fingerprint, folder)
+        except OSError as error:
+            raise RunError(f"cannot write encoded rows to {folder.parent}: {error.strerror}. Set data.cache=DIR or MTL_CACHE.") from error
+    return _open(origin, folder)
+
+
+def _open(origin: Origin, folder: Path) -> EncodedSet:
+    meta = Meta(**json.loads((folder / "meta.json").read_text()))
+
+    def mapped(name: str, dtype: str) -> np.ndarray:
+        path = folder / f"{name}.bin"
+        return np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.empty(0, dtype)
+
+    types = mapped("types", "uint8") if meta.has_types else None
+    return EncodedSet(origin, meta, mapped("ids", meta.ids_dtype), types, mapped("offsets", "int64"), mapped("labels", "float32"))
+
+
+@contextlib.contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """A scratch folder that becomes `folder` in one move when the block succeeds."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
+    scratch.mkdir()
+    try:
+        yield scratch
+        # Another process may have been faster; its content is the same.
+        with contextlib.suppress(OSError):
+            scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path) -> None:
+    ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
+    with _building(folder) as scratch, contextlib.ExitStack() as stack:
+        out = {n: stack.enter_context((scratch / f"{n}.bin").open("wb")) for n in ("ids", "types", "offsets", "labels")}
+        counts = _Counts()
+        out["offsets"].write(np.zeros(1, np.int64).tobytes())
+        rows = origin.rows()
+        while chunk := list(itertools.islice(rows, _CHUNK)):
+            _write_chunk(task, chunk, tokenizer, out, counts, ids_dtype)
+        meta = Meta(
+            rows=counts.rows, tokens=counts.tokens, max_id=counts.max_id, truncated=counts.truncated,
+            unlabelled=counts.unlabelled, fingerprint=fingerprint, has_types=counts.has_types, ids_dtype=ids_dtype,
+        )  # fmt: skip
+        if not meta.rows:
+            raise DataError(f"{origin.path}: the {origin.set_name} set has no rows")
+        for stream in out.values():
+            stream.close()
+        if not meta.has_types:
+            (scratch / "types.bin").unlink()
+        (scratch / "meta.json").write_text(json.dumps(asdict(meta)))
+
+
+@dataclass
+class _Counts:
+    rows: int = 0
+    tokens: int = 0
+    max_id: int = 0
+    truncated: int = 0
+    unlabelled: int = 0
+    has_types: bool = False
+
+
+def _write_chunk(
+    task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: dict[str, IO[bytes]], counts: _Counts, ids_dtype: str
+) -> None:
+    texts = [[_text(row, column, task.name) for row in chunk] for column in task.text]
+    labels = np.array([_label(row, task) for row in chunk], np.float32)
+    encodings = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
+    ids = [np.array(e.ids, np.int64) for e in encodings]
+    types = np.concatenate([np.array(e.type_ids, np.uint8) for e in encodings])
+    flat = np.concatenate(ids)
+    ends = counts.tokens + np.cumsum([len(row) for row in ids])
+    out["ids"].write(flat.astype(ids_dtype).tobytes())
+    out["types"].write(types.tobytes())
+    out["offsets"].write(ends.astype(np.int64).tobytes())
+    out["labels"].write(labels.tobytes())
+    counts.rows += len(chunk)
+    counts.tokens += flat.size
+    counts.max_id = max(counts.max_id, int(flat.max(initial=0)))
+    counts.truncated += sum(bool(e.overflowing) for e in encodings)
+    counts.unlabelled += int(np.isnan(labels).sum())
+    counts.has_types |= "token_type_ids" in tokenizer.model_input_names and bool(types.any())
+
+
+def _text(row: Row, column: str, task: str) -> str:
+    value = row.column(column, f"task '{task}'")
+    if value is None:
+        raise DataError(f"{row.where}: column '{column}' is null; task '{task}' needs a text there")
+    return str(value)
+
+
+def _label(row: Row, task: Task) -> float:
+    if task.label not in row.values and task.label == "":
+        return float("nan")
+    value = row.values.get(task.label) if row.values.get(task.label, "") is None else row.column(task.label, f"task '{task.name}'")
+    try:
+        return task.kind.encode(value)
+    except ValueError as error:
+        raise DataError(f"{row.where}: task '{task.name}', column '{task.label}': {error}") from error

@@ -1,0 +1,143 @@
+"""Sampler + encoded rows -> the StepBatch of each step: a function of seed and step, so that a run can go on anywhere."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtl_cli.data.batch import StepBatch
+from mtl_cli.data.collate import RowRef, collate, cut
+from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.data.sampler.base import Sampler
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How rows are cut into forward passes; see `collate.cut`."""
+
+    pass_cost: int
+    max_rows: int | None
+    max_tokens: int | None
+
+
+class RowStream:
+    """An endless stream of one task's rows: a fresh permutation an epoch, any position at once."""
+
+    def __init__(self, name: str, rows: np.ndarray, seed: int) -> None:
+        self._rows = rows
+        # By name, so that adding a task does not change the order of another one's rows.
+        self._key = (seed, zlib.crc32(name.encode()))
+        self._epoch = -1
+        self._order = rows
+
+    def take(self, start: int, count: int) -> np.ndarray:
+        """Rows at positions start .. start + count of the stream."""
+        taken = []
+        while count:
+            epoch, at = divmod(start, len(self._rows))
+            piece = self._permutation(epoch)[at : at + count]
+            taken.append(piece)
+            start, count = start + len(piece), count - len(piece)
+        return np.concatenate(taken) if taken else np.empty(0, np.int64)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, np.random.default_rng((*self._key, epoch)).permutation(self._rows)
+        return self._order
+
+
+def limited(encoded: EncodedSet, name: str, limit: int | None, seed: int) -> np.ndarray:
+    """Indices of the labelled training rows, at most `limit` of them by a seeded choice."""
+    rows = np.flatnonzero(~np.isnan(encoded.labels_N))
+    if limit is None or limit >= len(rows):
+        return rows
+    return np.sort(np.random.default_rng((seed, zlib.crc32(name.encode()), 2)).choice(rows, limit, replace=False))
+
+
+class StepLoader:
+    """Makes the batch of each step.
+
+    The sampler says how many rows of each task a step holds, and these counts are kept exactly. Inside a step, rows are
+    cut into forward passes by length, which changes no gradient. With `window` above 1, the rows of so many steps are
+    drawn at once and dealt so that rows of like length meet in a step: less padding, but no longer independent draws.
+
+    Args:
+        sets: encoded training rows by task.
+        rows: which rows of each may be used.
+        sampler: over the same tasks in the same order.
+        size: rows a step.
+        window: steps planned together.
+        passes: how to cut.
+        pad_id: token id of padding.
+        seed: of all draws.
+        rank: this process.
+        world: number of processes; they share the rows of a step.
+    """
+
+    def __init__(
+        self, sets: Mapping[str, EncodedSet], rows: Mapping[str, np.ndarray], sampler: Sampler, *, size: int, window: int,
+        passes: Passes, pad_id: int, seed: int, rank: int = 0, world: int = 1,
+    ) -> None:  # fmt: skip
+        self._sets, self._sampler, self._size, self._window = sets, sampler, size, window
+        self._passes, self._pad_id, self._seed, self._rank, self._world = passes, pad_id, seed, rank, world
+        self._streams = {name: RowStream(name, rows[name], seed) for name in sets}
+        self._cursors = dict.fromkeys(sets, 0)
+        self._next_cursors = self._cursors
+        self._planned: tuple[int, list[list[RowRef]]] = (-1, [])
+
+    def step(self, step: int) -> StepBatch:
+        """The batch of step `step`; steps must be asked for in order, from 0 or from where the state was saved."""
+        window, offset = divmod(step, self._window)
+        if self._planned[0] != window:
+            self._cursors = self._next_cursors
+            self._planned = (window, self._plan(window))
+        refs = self._planned[1][offset]
+        counts = {name: sum(ref.task == name for ref in refs) for name in self._sets}
+        return StepBatch(self._cut(refs), {name: count for name, count in counts.items() if count})
+
+    def _plan(self, window: int) -> list[list[RowRef]]:
+        """Rows of each step of a window; each task's rows are dealt by length if there are several steps."""
+        first = window * self._window
+        counts = [
+            self._sampler.counts(t, self._size, np.random.default_rng((self._seed, 1, t))) for t in range(first, first + self._window)
+        ]
+        steps: list[list[RowRef]] = [[] for _ in counts]
+        self._next_cursors = dict(self._cursors)
+        # Which step of the window gets the short rows is random, so that length does not go with time.
+        deal = np.random.default_rng((self._seed, 3, window)).permutation(self._window)
+        for k, name in enumerate(self._sets):
+            wanted = [int(c[k]) for c in counts]
+            rows = self._streams[name].take(self._cursors[name], sum(wanted))
+            self._next_cursors[name] += sum(wanted)
+            lengths = self._sets[name].lengths(rows)
+            if self._window > 1:
+                order = np.argsort(lengths, kind="stable")
+                rows, lengths = rows[order], lengths[order]
+            at = 0
+            for s in deal:
+                steps[s] += [RowRef(name, int(rows[i]), int(lengths[i])) for i in range(at, at + wanted[s])]
+                at += wanted[s]
+        return steps
+
+    def _cut(self, refs: list[RowRef]) -> tuple:
+        # Every world-th row of the sorted list: each process gets its share of long and short rows.
+        mine = sorted(refs, key=lambda ref: ref.length)[self._rank :: self._world]
+        if not mine:
+            return ()
+        cuts = cut(np.array([ref.length for ref in mine]), self._passes.pass_cost, self._passes.max_rows, self._passes.max_tokens)
+        return tuple(collate([mine[i] for i in piece], self._sets, self._pad_id) for piece in cuts)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where each task's stream stood at the start of the current window."""
+        return {"cursors": dict(self._cursors), "next": dict(self._next_cursors), "window": self._planned[0], "sampler": self._sampler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._sampler.load_state_dict(state["sampler"])
+        self._cursors = self._next_cursors = {name: int(state["cursors"][name]) for name in self._sets}
+        if state["window"] >= 0:
+            self._planned = (int(state["window"]), self._plan(int(state["window"])))

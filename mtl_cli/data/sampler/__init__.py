@@ -1,0 +1,1 @@
+"""Which tasks a step holds, one rule a file."""

@@ -1,0 +1,1 @@
+"""Predictions -> numbers, with bootstrap intervals."""

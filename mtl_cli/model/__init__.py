@@ -1,0 +1,1 @@
+"""Batch -> outputs of each task's head: backbone, sharing, heads."""

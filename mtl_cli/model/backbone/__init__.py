@@ -1,0 +1,1 @@
+"""The encoders, one way to get one a file."""

@@ -1,0 +1,101 @@
+"""A text encoder with its tokenizer. Legend: B rows, L tokens, D width."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from mtl_cli.data.batch import Batch
+
+Pooling = Literal["cls", "mean", "max"]
+
+
+class Backbone(nn.Module):
+    """A Hugging Face encoder, its tokenizer and how its token states become one vector.
+
+    Args:
+        encoder: any model whose output has `last_hidden_state`.
+        tokenizer: a fast tokenizer with a padding token.
+        pooling: `cls` takes the first token, `mean` and `max` go over the tokens that are not padding.
+        identity: where it came from, for the run's record.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, pooling: Pooling, identity: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+        self.identity = identity
+        self._takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
+        pooler = getattr(encoder, "pooler", None)
+        if isinstance(pooler, nn.Module):
+            # Not on the way from the input to our heads; without this it would wait for gradients that never come.
+            pooler.requires_grad_(False)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self.encoder.config.hidden_size)
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding table: token ids must be smaller."""
+        return int(self.encoder.get_input_embeddings().num_embeddings)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def max_length(self) -> int | None:
+        """Longest input in tokens; None if there is no limit."""
+        positions = getattr(self.encoder.config, "max_position_embeddings", None)
+        table = getattr(getattr(self.encoder, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)
+        if positions and padding is not None:  # RoBERTa counts positions from behind the padding id
+            positions -= padding + 1
+        limits = [n for n in (positions, self.tokenizer.model_max_length) if n and 0 < n < 10**9]
+        return min(limits) if limits else None
+
+    @property
+    def pad_id(self) -> int:
+        """Token id of padding."""
+        return int(self.tokenizer.pad_token_id or 0)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Token states, shape [B, L, D]."""
+        inputs = {"input_ids": batch.ids_BL, "attention_mask": batch.mask_BL}
+        if self._takes_types and batch.types_BL is not None:
+            inputs["token_type_ids"] = batch.types_BL
+        return self.encoder(**inputs).last_hidden_state
+
+    def pool(self, hidden_BLD: Tensor, mask_BL: Tensor | None) -> Tensor:
+        """One vector a row, shape [B, D]."""
+        if self.pooling == "cls":
+            return hidden_BLD[:, 0]
+        if mask_BL is None:
+            return hidden_BLD.mean(1) if self.pooling == "mean" else hidden_BLD.amax(1)
+        mask_BL1 = mask_BL.unsqueeze(-1).to(hidden_BLD.dtype)
+        if self.pooling == "mean":
+            return (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1)
+        return hidden_BLD.masked_fill(mask_BL1 == 0, -torch.inf).amax(1)
+
+    def depth_of(self, name: str) -> int:
+        """Layer of a parameter of the encoder: 0 is the embeddings, then 1 .. layers; what is above counts as the top."""
+        match = re.search(r"\.(\d+)\.", f".{name}")
+        if match:
+            return int(match.group(1)) + 1
+        return 0 if "embed" in name else self.layers
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        found = (re.search(r"\.(\d+)\.", f".{name}") for name, _ in self.encoder.named_parameters())
+        return max((int(m.group(1)) + 1 for m in found if m), default=0)
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that `AutoModel.from_pretrained` and `AutoTokenizer.from_pretrained` load."""
+        self.encoder.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)

@@ -1,0 +1,116 @@
+"""Encoders with trained weights: a folder, a pip package that carries one, or the hub."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as hub_logging
+
+from mtl_cli import hub
+from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.model.backbone.base import Backbone, Pooling
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A pip package that carries the model's files."""
+
+    module: str
+    folder: str
+    """Folder inside the package."""
+    sha256: dict[str, str]
+    """Digest of each file that must be as published; nothing is loaded if one differs."""
+
+
+def pretrained(*, path: str, pooling: Pooling, package: Package | None) -> Backbone:
+    """Load an encoder from a folder, else from its pip package if that is installed, else from the hub.
+
+    Args:
+        path: a folder, or an id on the hub.
+        pooling: see `Backbone`.
+        package: a pip package with the same files.
+
+    Raises:
+        ConfigError: nothing is found, or a file of the package is not what was published.
+    """
+    folder, identity = _find(path, package)
+    return load(folder, pooling, identity)
+
+
+def load(folder: str, pooling: Pooling, identity: str) -> Backbone:
+    """Load an encoder and tokenizer from a folder or hub id. Raises `ConfigError` if that fails."""
+    try:
+        with _quiet():
+            encoder = AutoModel.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise ConfigError([Fault("backbone.path", f"cannot load '{folder}': {first}")]) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ConfigError([Fault("backbone.path", f"'{folder}' has no fast tokenizer (tokenizer.json)")])
+    if tokenizer.pad_token_id is None:
+        raise ConfigError([Fault("backbone.path", f"the tokenizer of '{folder}' has no padding token")])
+    return Backbone(encoder, tokenizer, pooling=pooling, identity=identity)
+
+
+def _find(path: str, package: Package | None) -> tuple[str, str]:
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return str(folder), str(folder)
+    if package is not None and (packaged := _package_folder(package)):
+        return str(packaged), f"{path} (pip package {package.module}, files checked by hash)"
+    if path.startswith((".", "/", "~")):
+        raise ConfigError([Fault("backbone.path", f"there is no folder {path}")])
+    if not hub.model_cached(path) and not hub.answers(3.0):
+        pip = f" Or `pip install {package.module.replace('_', '-')}`." if package else ""
+        raise ConfigError([
+            Fault("backbone.path", f"'{path}' is no folder here, and the hub ({hub.endpoint()}) does not answer.{pip} Or give a folder, or backbone=tiny.")
+        ])  # fmt: skip
+    return path, f"{path} (hub)"
+
+
+def _package_folder(package: Package) -> Path | None:
+    # Found, not imported: nothing of the package's code runs.
+    spec = importlib.util.find_spec(package.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(spec.submodule_search_locations[0]) / package.folder
+    for name, published in package.sha256.items():
+        file = folder / name
+        found = _sha256(file) if file.is_file() else "missing"
+        if found != published:
+            raise ConfigError([
+                Fault("backbone.package", f"{file} is not the published file: sha256 {found}, must be {published}. Reinstall the package.")
+            ])  # fmt: skip
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars or load reports of the library on our output."""
+    level, bars = hub_logging.get_verbosity(), hub_logging.is_progress_bar_enabled()
+    hub_logging.set_verbosity_error()
+    hub_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(level)
+        if bars:
+            hub_logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""How tasks share parameters, one scheme a file."""

@@ -1,0 +1,367 @@
+"""`mtl train`: config -> tasks -> rows -> model -> loop -> run folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from transformers import AutoModel
+
+from mtl_cli.config.convert import Bound, bind
+from mtl_cli.config.paths import outputs_dir
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.data.loader import Passes, StepLoader, limited
+from mtl_cli.data.sampler.base import Sampler
+from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, MtlError
+from mtl_cli.metrics.scorer import TaskScore
+from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
+from mtl_cli.recipes.fabric import make_fabric
+from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks, data_line, describe_data
+from mtl_cli.recipes.recorder import RunRecorder
+from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
+from mtl_cli.report.console import logging_to
+from mtl_cli.report.progress import make_progress
+from mtl_cli.report.table import score_table
+from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
+from mtl_cli.runs.files import explained, write_json
+from mtl_cli.runs.folder import RunFolder, begin, default_name, open_run
+from mtl_cli.runs.provenance import environment, peak_memory_mib, process_start
+from mtl_cli.runs.record import MetricsLog
+from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.train.loop import Loop, Settings, Stop, Trained
+from mtl_cli.train.select import Selector
+from mtl_cli.weighting.base import Weighting
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A training run as the user asked for it."""
+
+    config: TrainConfig
+    values: Mapping[str, Any]
+    """The composed config in plain values, for the run folder."""
+    overrides: Sequence[str]
+    what: str
+    """What was picked as task, for the default name."""
+
+
+@dataclass(frozen=True)
+class Builders:
+    """The open families, bound."""
+
+    backbone: Bound
+    sharing: Bound
+    weighting: Bound
+    sampler: Bound
+    schedule: Bound
+    tasks: dict[str, BoundTask]
+
+
+def bind_all(config: TrainConfig) -> Builders:
+    """Bind every builder of a config. Raises `ConfigError` with all faults of all families."""
+    faults: list[Fault] = []
+    families = ("backbone", "sharing", "weighting", "sampler", "schedule")
+    bound = {family: bind(family, getattr(config, family), faults, family) for family in families}
+    tasks = bind_tasks(config.tasks, config.data.max_length, faults)
+    if faults:
+        raise ConfigError(faults)
+    return Builders(tasks=tasks, **{name: b for name, b in bound.items() if b is not None})
+
+
+def train(asked: Asked) -> Path:
+    """Train one run and return its folder.
+
+    Raises:
+        ConfigError, DataError: what was asked cannot be run; a folder made for it is gone again.
+        RunError: it failed on the way; what was saved stays.
+        Interrupted: it was told to stop, and has saved its state.
+    """
+    config = asked.config
+    builders = bind_all(config)
+    fabric = make_fabric(config.fabric)
+    path = outputs_dir(config.run.outputs) / (config.run.name or default_name(asked.what))
+    folder = open_run(path, config.run.if_exists)
+    try:
+        if folder.started:
+            folder.check_same(asked.values)
+            if folder.finished:
+                log.info("%s is finished: nothing to do", path)
+                return path
+        result = fabric.launch(_worker, asked, builders, path)
+        if isinstance(result, MtlError):
+            raise result
+        return path
+    finally:
+        _discard_unstarted(folder)
+        folder.close()
+
+
+def _discard_unstarted(folder: RunFolder) -> None:
+    """Remove a folder in which nothing was begun."""
+    if not folder.started:
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _worker(fabric: Fabric, asked: Asked, builders: Builders, path: Path) -> MtlError | None:
+    """One process's share; errors come back as values, since they may have to cross processes."""
+    try:
+        with logging_to(path / "log.txt", quiet=not fabric.is_global_zero):
+            _Run(fabric, asked, builders, path).go()
+    except MtlError as error:
+        if fabric.is_global_zero and (path / "config.yaml").is_file():
+            with (path / "log.txt").open("a", encoding="utf-8") as stream:
+                stream.write(f"{error}\n")
+        return error
+    return None
+
+
+class _Run:
+    """The parts of one run in the order they are made."""
+
+    def __init__(self, fabric: Fabric, asked: Asked, builders: Builders, path: Path) -> None:
+        self.fabric, self.asked, self.config, self.builders, self.path = fabric, asked, asked.config, builders, path
+        self.began = time.time()
+        self.checkpoints = Checkpoints(path / "checkpoints")
+        self.zero = fabric.is_global_zero
+
+    def go(self) -> None:
+        """Prepare, train, score."""
+        resumed = self._resumed()
+        self._load_rows()
+        self._build_model(resumed)
+        loop = self._build_loop(resumed)
+        if self.zero:
+            self._begin(resumed)
+        with _signals(self.stop):
+            try:
+                trained = loop.run()
+            except Interrupted as error:
+                raise Interrupted(
+                    f"{error}. To go on: mtl train {' '.join(_resume_words(self.asked, self.path))}", error.exit_code - 128
+                ) from None
+            finally:
+                self.recorder.close()
+        if self.zero:
+            self._finish(trained)
+
+    def _resumed(self) -> Checkpoint | None:
+        if not (self.path / "config.yaml").is_file():
+            return None
+        if self.zero:
+            self.checkpoints.recover()
+        self.fabric.barrier()
+        found = self.checkpoints.newest(log.warning)
+        log.info("resume   %s", f"from {found.path.name}" if found else "from the start: there is no whole checkpoint")
+        return found
+
+    def _load_rows(self) -> None:
+        torch.manual_seed(self.config.seed)
+        self.backbone = self.builders.backbone.build()
+        rows = Rows(self.config.data, self.backbone)
+        self.sets: dict[str, EncodedSet] = {}
+        self.validation: dict[str, list[EncodedSet]] = {}
+        for name, bound in self.builders.tasks.items():
+            self.sets[name] = rows.open(bound.task, "train")[0]
+            self.validation[name] = rows.open(bound.task, "validation")
+        self.rows = {n: limited(s, n, self.config.data.limit, self.config.seed) for n, s in self.sets.items()}
+        for name, chosen in self.rows.items():
+            if not len(chosen):
+                raise DataError(f"task '{name}': no training row has a label in column '{self.builders.tasks[name].task.label}'")
+            if all(s.meta.unlabelled == len(s) for s in self.validation[name]):
+                raise DataError(f"task '{name}': no validation row has a label; give a labelled validation split")
+        log.info("data     %s", data_line(self.sets, self.validation))
+
+    def _build_model(self, resumed: Checkpoint | None) -> None:
+        config = self.config
+        self.kinds: dict[str, Kind] = {}
+        for name, bound in self.builders.tasks.items():
+            try:
+                self.kinds[name] = bound.task.kind.fitted(self.sets[name].labels_N[self.rows[name]])
+            except ValueError as error:
+                raise DataError(f"task '{name}': {error}") from error
+        sharing = self.builders.sharing.build(self.backbone, list(self.kinds))
+        self.model = MultiTaskModel(sharing, {n: k.head for n, k in self.kinds.items()}, config.seed)
+        if resumed:
+            load_weights(self.model, resumed)
+        encoder, layers = self.backbone.encoder, self.backbone.layers
+        freeze([Placed(p, name, self._depth(name)) for name, p in self.model.named_parameters()], layers, config.optim.freeze)
+        if config.train.gradient_checkpointing:
+            encoder.gradient_checkpointing_enable()
+        self.model = self.fabric.to_device(self.model)
+        self.model.train()
+        if config.train.compile:
+            encoder.compile(dynamic=True)
+        trained = sum(p.numel() for _, p in self.model.trained())
+        log.info("model    %s; %.1f M parameters trained on %s, %s", self.backbone.identity, trained / 1e6, self.fabric.device, self.precision)
+
+    @property
+    def precision(self) -> str:
+        """Fabric's word for it."""
+        return str(self.fabric._precision.precision)
+
+    def _build_loop(self, resumed: Checkpoint | None) -> Loop:
+        config = self.config
+        settings = self._settings()
+        names = list(self.kinds)
+        sampler: Sampler = self.builders.sampler.build(names, [len(self.rows[n]) for n in names])
+        weighting: Weighting = self.builders.weighting.build(names, [config.weights[n] for n in names])
+        self._check_together(sampler, weighting)
+        optimizer = self._optimizer(weighting)
+        schedule = self.builders.schedule.build(settings.steps)
+        loader = StepLoader(
+            self.sets, self.rows, sampler, size=config.batch.size, window=config.batch.window, pad_id=self.backbone.pad_id, seed=config.seed,
+            passes=Passes(config.batch.pass_cost, config.batch.micro_size, config.batch.micro_tokens),
+            rank=self.fabric.global_rank, world=self.fabric.world_size,
+        )  # fmt: skip
+        log.info("steps    %d of %d rows, %d an epoch", settings.steps, config.batch.size, settings.epoch_steps)
+        self.stop = Stop()
+        self.recorder = RunRecorder(
+            self.checkpoints, self.backbone.save, config.checkpoint.keep, make_progress(config.train.progress, settings.steps, names)
+        )
+        loop = Loop(
+            model=self.model, kinds=self.kinds, weighting=weighting, optimizer=optimizer, schedule=schedule, loader=loader,
+            evaluate=self._evaluate, selector=Selector(config.eval.select, config.eval.patience, config.eval.min_delta),
+            recorder=self.recorder, settings=settings, fabric=self.fabric, stop=self.stop,
+        )  # fmt: skip
+        # Dropout draws begin here whatever was drawn before; each process has its own.
+        torch.manual_seed(config.seed + 1_000_003 * (self.fabric.global_rank + 1))
+        if resumed:
+            loop.load(resumed.training(), resumed.state)
+        return loop
+
+    def _optimizer(self, weighting: Weighting) -> torch.optim.AdamW:
+        o = self.config.optim
+        placed = [Placed(p, name, self._depth(name)) for name, p in self.model.trained()]
+        rates = Rates(o.lr, o.lr if o.head_lr is None else o.head_lr, o.weight_decay, o.betas, o.eps, o.layer_decay)
+        return adamw(placed, self.backbone.layers, rates, weighting.parameters())
+
+    def _check_together(self, sampler: Sampler, weighting: Weighting) -> None:
+        """What each accepts alone but not with the other."""
+        config = self.config
+        if weighting.needs_every_task and not sampler.every_task_each_step:
+            raise ConfigError([
+                Fault("sampler", f"weighting '{config.weighting.name}' needs every task in each step, which sampler '{config.sampler.name}' does not "
+                      "give. Use sampler=all_tasks.")
+            ])  # fmt: skip
+        try:
+            sampler.counts(0, config.batch.size, np.random.default_rng(0))
+        except ValueError as error:
+            raise ConfigError([Fault("sampler", str(error))]) from error
+        if config.batch.size < self.fabric.world_size:
+            raise ConfigError([Fault("batch.size", f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes")])
+
+    def _depth(self, name: str) -> int | None:
+        prefix = next(n for n, module in self.model.named_modules() if module is self.backbone.encoder) + "."
+        return self.backbone.depth_of(name.removeprefix(prefix)) if name.startswith(prefix) else None
+
+    def _settings(self) -> Settings:
+        config = self.config
+        epoch = math.ceil(sum(len(r) for r in self.rows.values()) / config.batch.size)
+        steps = config.train.steps or max(1, round((config.train.epochs or 0) * epoch))
+        every = {"epoch": epoch, "end": steps}.get(str(config.eval.every), config.eval.every)
+        return Settings(steps, epoch, config.train.log_every, int(every), config.checkpoint.every, config.optim.clip_norm)
+
+    def _begin(self, resumed: Checkpoint | None) -> None:
+        """Mark the folder as a run; nothing has been trained before this."""
+        data = describe_data({n: [s, *self.validation[n]] for n, s in self.sets.items()})
+        env_path = self.path / "env.json"
+        if (self.path / "config.yaml").is_file():
+            self._check_same_data(json.loads(env_path.read_text(encoding="utf-8"))["data"], data)
+        else:
+            with explained(self.path):
+                write_json(env_path, {**environment(), "seed": self.config.seed, "device": str(self.fabric.device), "precision": self.precision,
+                                      "processes": self.fabric.world_size, "threads": torch.get_num_threads(), "backbone": self.backbone.identity,
+                                      "data": data})  # fmt: skip
+            begin(self.path, self.asked.values, self.asked.overrides)
+        self.recorder.open(MetricsLog(self.path / "metrics.jsonl", resumed.state["metrics_bytes"] if resumed else 0))
+
+    def _check_same_data(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        changed = [key for key in new if old.get(key, {}).get("fingerprint") != new[key]["fingerprint"]]
+        if changed:
+            raise ConfigError(f"cannot resume {self.path}: the rows of {', '.join(changed)} are not those that it was started with.")
+
+    def _evaluate(self) -> list[TaskScore]:
+        found = self._score(0) if self.zero else None
+        return found if self.fabric.world_size == 1 else self.fabric.broadcast(found)
+
+    def _score(self, rounds: int, predictions: Path | None = None) -> list[TaskScore]:
+        tasks = [Scored(n, self.kinds[n], self.builders.tasks[n].metrics, n, self.validation[n]) for n in self.kinds]
+        tick = self.stop.check
+        scoring = Scoring(self.model, self.fabric, self.config.eval.batch_tokens, rounds, self.config.seed, tick)
+        return score(tasks, scoring, predictions)
+
+    def _finish(self, trained: Trained) -> None:
+        """Score the best checkpoint with intervals, write predictions and summary; the summary last, since it marks the end."""
+        if trained.best_step != trained.step:
+            load_weights(self.model, self.checkpoints.find("best"))
+        scores = self._score(self.config.eval.bootstrap, self.path / "predictions")
+        speed = {
+            "examples_per_second": trained.rows / trained.seconds, "tokens_per_second": trained.tokens / trained.seconds,
+        } if trained.seconds else {}  # fmt: skip
+        summary = {
+            "status": "done", **summarised(scores), "steps": trained.step, "best_step": trained.best_step, "stopped_early": trained.stopped_early,
+            "select": self.config.eval.select, "split": "validation", "weights": dict(self.config.weights), "seed": self.config.seed,
+            "rows": {n: {"train": len(self.rows[n]), "validation": sum(len(s) for s in self.validation[n])} for n in self.kinds},
+            "speed": speed, "training_seconds": round(trained.seconds, 3), "seconds": round(time.time() - self.began, 3),
+            "seconds_to_first_step": round(trained.first_step_at - process_start(), 3) if trained.first_step_at else None,
+            "peak_memory_mib": peak_memory_mib(),
+        }  # fmt: skip
+        with explained(self.path):
+            write_json(self.path / "summary.json", summary)
+        if not self.config.checkpoint.keep_optimizer:
+            self.checkpoints.drop_training_state()
+        log.info("%s", score_table(scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.config.eval.select}"))
+
+
+def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
+    """Give a model the weights of a checkpoint; names and shapes must fit."""
+    encoder = AutoModel.from_pretrained(checkpoint.encoder)
+    model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
+    found = model.load_state_dict(checkpoint.model(), strict=False)
+    if found.unexpected_keys:
+        raise ConfigError(f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not")
+
+
+def _resume_words(asked: Asked, path: Path) -> list[str]:
+    words = [text for text in asked.overrides if not text.startswith(("run.name=", "run.if_exists="))]
+    name = asked.config.run.name or path.name
+    return [*words, f"run.name={name}", "run.if_exists=resume"]
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask the loop to save and stop; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if stop.signal_number is not None:
+            raise KeyboardInterrupt
+        stop.signal_number = number
+        log.info("stopping: saving the state first (again to stop at once)")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,0 +1,48 @@
+"""Tables in plain text; GLUE's habit of showing fractions as per cent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtl_cli.metrics.scorer import TaskScore, mean_score
+
+_FRACTIONS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman")
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell; numbers to the right."""
+    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+    numeric = [bool(rows) and all(_is_number(r[i]) for r in rows) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(cells, widths, numeric, strict=True)).rstrip()
+
+    return "\n".join([line(header), line(["-" * w for w in widths]), *(line(r) for r in rows)])
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "") or "0")
+    except ValueError:
+        return cell in ("-", "")
+    return True
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A value as tables show it: per cent for fractions, plain otherwise, `-` for none or NaN."""
+    if value is None or value != value:
+        return "-"
+    return f"{100 * value:.1f}" if metric in _FRACTIONS else f"{value:.3f}"
+
+
+def score_table(scores: Sequence[TaskScore], title: str) -> str:
+    """One line a metric, then the mean; notes on the data stand beside the scores they are about."""
+    rows = [
+        [s.task, m.set_name, m.metric, shown(m.metric, m.value), f"{shown(m.metric, m.low)} .. {shown(m.metric, m.high)}", f"{m.rows:,}", s.note]
+        for s in scores for m in s.metrics
+    ]  # fmt: skip
+    notes = sorted({s.note for s in scores if s.note})
+    if len(scores) > 1:
+        rows.append(["mean", "", "", shown("accuracy", mean_score(scores)), "", "", "; ".join(notes)])
+    header = ["task", "set", "metric", "score", "95 % interval", "rows", "data" if notes else ""]
+    return f"{title}\n{text_table(header, rows)}"

@@ -1,0 +1,138 @@
+"""Making, opening and locking a run folder.
+
+    outputs/<name>/
+      config.yaml      resolved config          overrides.txt  what was asked
+      env.json         versions, hardware, data  log.txt        messages
+      metrics.jsonl    one record a line         summary.json   final scores; there when the run is done
+      predictions/<task>.<set>.jsonl             checkpoints/step_000100/, best, last
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import yaml
+
+from mtl_cli.errors import ConfigError, RunError
+from mtl_cli.runs.files import explained, write_text
+
+IfExists = Literal["error", "resume", "skip"]
+_FREE = ("run", "train.progress", "fabric", "data.root", "data.cache", "data.hub_timeout", "data.source")
+"""Keys that may differ at resume: they say where and how, not what. Data is compared by fingerprint."""
+
+
+class RunFolder:
+    """A run folder that this process holds the lock of.
+
+    Args:
+        path: the folder, made if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock: IO[str] = (path / ".lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            self._lock.close()
+            raise RunError(f"{path} is in use by {holder}. Wait for it, stop it, or give another run.name.") from None
+        self._lock.truncate(0)
+        self._lock.write(f"process {os.getpid()}")
+        self._lock.flush()
+
+    def close(self) -> None:
+        """Let go of the lock (the operating system does so too when the process dies)."""
+        with contextlib.suppress(OSError):
+            self._lock.truncate(0)
+        self._lock.close()
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def started(self) -> bool:
+        """Whether a run has begun here."""
+        return self.config_path.is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run has ended here."""
+        return (self.path / "summary.json").is_file()
+
+    def check_same(self, config: Mapping[str, Any]) -> None:
+        """Raise `ConfigError` with what differs if the run here was made from another config."""
+        stored = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+        found = differences(stored, config)
+        if found:
+            listed = "\n".join(f"  {key}: the run has {old!r}, asked is {new!r}" for key, old, new in found)
+            raise ConfigError(
+                f"cannot resume {self.path}: it was started from a different config.\n{listed}\nGive the same values, or another run.name."
+            )
+
+
+def begin(path: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Write what was asked; the config last, since it marks the folder as a run."""
+    with explained(path):
+        write_text(path / "overrides.txt", "".join(f"{text}\n" for text in overrides))
+        write_text(path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    """Leaves that differ between two configs, as (dotted key, old, new); keys that may differ are left out."""
+    if key in _FREE:
+        return []
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = [*old, *(n for n in new if n not in old)]
+        return [d for n in names for d in differences(old.get(n), new.get(n), f"{key}.{n}" if key else str(n))]
+    return [] if old == new else [(key, old, new)]
+
+
+def default_name(what: str) -> str:
+    """Tasks, date and a short id."""
+    return f"{what}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def open_run(path: Path, if_exists: IfExists) -> RunFolder:
+    """Lock a folder for a new or resumed run.
+
+    Raises:
+        ConfigError: there is a run and `if_exists` is "error", or there are strange files.
+        RunError: the folder is in use, or cannot be written.
+    """
+    existed = path.is_dir() and any(p.name != ".lock" for p in path.iterdir())
+    folder = RunFolder(path)
+    if existed and not folder.started and any(p.name not in (".lock", "log.txt", "overrides.txt") for p in path.iterdir()):
+        folder.close()
+        raise ConfigError(f"{path} exists and holds no run of mtl. Give another run.name.")
+    if folder.started and if_exists == "error":
+        state = "is finished" if folder.finished else "is not finished"
+        folder.close()
+        raise ConfigError(f"{path} holds a run already, which {state}. Use run.if_exists=resume or skip, or another run.name.")
+    return folder
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The config of a run folder.
+
+    Raises:
+        ConfigError: the folder is not there or holds no run; names runs that are there.
+    """
+    config = path / "config.yaml"
+    if not config.is_file():
+        beside = sorted(p.parent.name for p in path.parent.glob("*/config.yaml"))[-5:] if path.parent.is_dir() else []
+        there = f" Runs there: {', '.join(beside)}." if beside else ""
+        raise ConfigError(f"run: {path} holds no run (no config.yaml).{there}")
+    return yaml.safe_load(config.read_text(encoding="utf-8"))

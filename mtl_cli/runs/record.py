@@ -1,0 +1,40 @@
+"""metrics.jsonl: what happened at which step, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from mtl_cli.runs.files import explained, plain
+
+
+class MetricsLog:
+    """Appends records; each is on disk when `write` returns.
+
+    Args:
+        path: the file.
+        keep: bytes to keep of what is there: what was written before the checkpoint that a resumed run goes on from.
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        self._path = path
+        with explained(path.parent):
+            self._stream: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
+            self._stream.truncate(keep)
+            self._stream.seek(keep)
+
+    @property
+    def size(self) -> int:
+        """Bytes written."""
+        return self._stream.tell()
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Add one line."""
+        with explained(self._path.parent):
+            self._stream.write((json.dumps(plain(record), ensure_ascii=False) + "\n").encode())
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

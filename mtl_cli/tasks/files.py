@@ -1,0 +1,139 @@
+"""Rows of local files, one at a time, each with the place it came from. Memory does not grow with the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from mtl_cli.errors import DataError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row and where it stands."""
+
+    where: str
+    """Such as `train.csv:12`, for messages."""
+    values: Mapping[str, Any]
+
+    def column(self, name: str, of: str) -> Any:
+        """The value of a column.
+
+        Raises:
+            DataError: there is no such column; names those that there are.
+        """
+        if name not in self.values:
+            columns = ", ".join(map(str, self.values))
+            raise DataError(
+                f"{self.where}: {of} reads column '{name}', which is missing. Columns here: {columns}. {did_you_mean(name, self.values)}"
+            )
+        return self.values[name]
+
+
+def _jsonl(stream: IO[str], name: str) -> Iterator[Row]:
+    for number, line in enumerate(stream, start=1):
+        if not line.strip():
+            continue
+        where = f"{name}:{number}"
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{where}: broken JSON at column {error.colno}: {error.msg}. Each line must be one JSON object.") from error
+        if not isinstance(values, dict):
+            raise DataError(f"{where}: must be a JSON object, such as {{\"text\": ...}}; found {type(values).__name__}")
+        yield Row(where, values)
+
+
+def _delimited(stream: IO[str], name: str, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.DictReader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE)
+    try:
+        for values in reader:
+            where = f"{name}:{reader.line_num}"
+            if None in values or None in values.values():
+                found = sum(v is not None for k, v in values.items() if k is not None) + len(values.get(None) or [])
+                raise DataError(f"{where}: {found} fields, but the header has {len(reader.fieldnames or [])}")
+            yield Row(where, values)
+    except csv.Error as error:
+        raise DataError(f"{name}:{reader.line_num}: not readable as CSV: {error}") from error
+
+
+def _txt(stream: IO[str], name: str) -> Iterator[Row]:
+    for number, line in enumerate(stream, start=1):
+        text = line.rstrip("\r\n")
+        if text.strip():
+            yield Row(f"{name}:{number}", {"text": text})
+
+
+_READERS: dict[str, Callable[[IO[str], str], Iterator[Row]]] = {
+    ".jsonl": _jsonl,
+    ".json": _jsonl,
+    ".csv": lambda stream, name: _delimited(stream, name, ","),
+    ".tsv": lambda stream, name: _delimited(stream, name, "\t"),
+    ".txt": _txt,
+}
+SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
+"""File formats of a data set, in the order they are looked for."""
+
+
+def read_stream(stream: IO[str], suffix: str, name: str) -> Iterator[Row]:
+    """Rows of an open text stream in the format that a suffix such as `.jsonl` names."""
+    yield from _READERS[suffix](stream, name)
+
+
+def read_file(path: Path) -> Iterator[Row]:
+    """Rows of a .jsonl, .csv, .tsv, .parquet or .txt file.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8, of an unknown format, or broken; says in which line.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        rows = _parquet(path)
+    elif suffix in _READERS:
+        rows = _text(path, suffix)
+    else:
+        raise DataError(f"{path}: unknown format '{path.suffix}'; known: {', '.join([*_READERS, '.parquet'])}")
+    count = 0
+    for row in rows:
+        count += 1
+        yield row
+    if not count:
+        raise DataError(f"{path}: the file has no rows")
+
+
+def _text(path: Path, suffix: str) -> Iterator[Row]:
+    try:
+        # A byte-order mark, as spreadsheets write it, is no part of the first column's name.
+        with path.open(encoding="utf-8-sig", newline="" if suffix in (".csv", ".tsv") else None) as stream:
+            yield from _READERS[suffix](stream, str(path))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); convert it to UTF-8 first") from error
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=1024):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path}:{number}", values)
+    except pyarrow.ArrowInvalid as error:
+        raise DataError(f"{path}: not readable as Parquet: {error}") from error
+
+
+def text_stream(binary: IO[bytes]) -> IO[str]:
+    """A binary stream, such as standard input, as UTF-8 text."""
+    return io.TextIOWrapper(binary, encoding="utf-8-sig")

@@ -1,0 +1,78 @@
+"""One number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from mtl_cli.tasks.kinds.base import Decoded, HeadSpec, Kind
+
+
+class Regression(Kind):
+    """Each row has one number; squared error on scaled targets, predictions in the targets' own units.
+
+    Args:
+        scale: how targets enter the loss. `standard`: (y - mean) / standard deviation of the training split, so that a
+            constant guess has loss 1, near that of an undecided classifier; `range`: (y - min) / (max - min); `none`:
+            as they are (raw 1-5 targets drown the other tasks' losses).
+    """
+
+    name = "regression"
+
+    def __init__(self, *, scale: Literal["standard", "range", "none"]) -> None:
+        self._scale = scale
+        self._shift = 0.0
+        self._width = 1.0
+
+    @property
+    def head(self) -> HeadSpec:
+        """One output."""
+        return HeadSpec(1)
+
+    def encode(self, value: object) -> float:
+        """The number. Raises `ValueError` for what is no finite number."""
+        if value is None or value == "":
+            return math.nan
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.inf
+        if not math.isfinite(number):
+            raise ValueError(f"label {value!r} is no finite number")
+        return number
+
+    def fitted(self, labels_N: np.ndarray) -> Regression:
+        """With the scale of the training labels. Raises `ValueError` if they are all equal."""
+        known = labels_N[~np.isnan(labels_N)].astype(np.float64)
+        if self._scale == "none" or known.size == 0:
+            return self
+        shift, width = (known.mean(), known.std()) if self._scale == "standard" else (known.min(), np.ptp(known))
+        if width == 0:
+            raise ValueError(f"all {known.size} training targets are {known[0]:g}: there is nothing to learn")
+        return self.restored({"shift": float(shift), "width": float(width)})
+
+    def state(self) -> dict[str, Any]:
+        """Shift and width of the scaling."""
+        return {"shift": self._shift, "width": self._width}
+
+    def restored(self, state: Mapping[str, Any]) -> Regression:
+        """With a saved scaling."""
+        new = Regression(scale=self._scale)
+        new._shift, new._width = float(state["shift"]), float(state["width"])
+        return new
+
+    def loss(self, out_BC: Tensor, labels_B: Tensor) -> Tensor:
+        """Squared error of each row, in squared widths."""
+        return (out_BC[:, 0].float() - (labels_B.float() - self._shift) / self._width) ** 2
+
+    def decode(self, out_NC: np.ndarray) -> Decoded:
+        """Values in the targets' units."""
+        return Decoded(out_NC[:, 0].astype(np.float64) * self._width + self._shift, None)
+
+    def shown(self, value: float) -> float | None:
+        """The value, rounded to what a float32 holds."""
+        return None if math.isnan(value) else float(np.format_float_positional(value, 6, unique=True, fractional=False))

@@ -1,0 +1,181 @@
+"""Which place a task's rows come from: the user's files, `data.root`, the hub (its cache first), the bundled sample."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mtl_cli import hub
+from mtl_cli.errors import ConfigError, DataError
+from mtl_cli.tasks.files import SUFFIXES, Row, read_file
+from mtl_cli.tasks.task import Source, Task
+
+BUNDLED_NOTE = "bundled sample, not GLUE"
+Place = Literal["file", "local", "hub", "bundled"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One set of rows that can be opened."""
+
+    place: Place
+    set_name: str
+    """The source's name of the set, such as `validation_matched`."""
+    path: str
+    """File, or hub id with subset."""
+    fingerprint: Callable[[], str]
+    """Digest of the content, made without reading rows where that can be."""
+    rows: Callable[[], Iterator[Row]]
+
+    @property
+    def note(self) -> str:
+        """What a reader of a score must know about the data; empty for the real thing."""
+        return BUNDLED_NOTE if self.place == "bundled" else ""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where to look."""
+
+    source: Literal["auto", "hub", "local", "bundled"]
+    root: Path | None
+    hub_timeout: float
+    """Seconds to wait for the hub in `auto`."""
+
+
+def origins(task: Task, split: str, places: Places) -> list[Origin]:
+    """The sets of one split of a task, from the first place that has it.
+
+    Raises:
+        DataError: no place has it; says where was looked.
+        ConfigError: `data.source=local` without `data.root`.
+    """
+    if task.source.files:
+        return _from_files(task, split)
+    tried: list[str] = []
+    for place in _ORDER[places.source]:
+        found = _FINDERS[place](task, split, places, tried)
+        if found:
+            return found
+    raise DataError(f"task '{task.name}': no {split} rows found.\n  " + "\n  ".join(tried))
+
+
+def _from_files(task: Task, split: str) -> list[Origin]:
+    if split not in task.source.files:
+        given = ", ".join(task.source.files)
+        raise DataError(f"task '{task.name}': no {split} file is given (there is: {given}). Set tasks.{task.name}.source.files.{split}=PATH")
+    path = Path(task.source.files[split]).expanduser()
+    if not path.is_file():
+        raise DataError(f"task '{task.name}': there is no file {path}")
+    return [_file_origin("file", split, path)]
+
+
+def _file_origin(place: Place, set_name: str, path: Path) -> Origin:
+    return Origin(place, set_name, str(path), lambda: file_digest(path), lambda: read_file(path))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(stream)
+
+
+def _digest(stream: Any) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _folder_sets(place: Place, folder: Path, source: Source, split: str) -> list[Origin]:
+    found = []
+    for name in source.sets[split]:
+        path = next((folder / f"{name}{s}" for s in SUFFIXES if (folder / f"{name}{s}").is_file()), None)
+        if path is None:
+            return []
+        found.append(_file_origin(place, name, path))
+    return found
+
+
+def _local(task: Task, split: str, places: Places, tried: list[str]) -> list[Origin]:
+    if places.root is None:
+        if places.source == "local":
+            raise ConfigError("data.source=local needs data.root=DIR, a folder that holds <task>/<split>.jsonl")
+        return []
+    if not places.root.is_dir():
+        raise ConfigError(f"data.root: there is no folder {places.root}")
+    folder = places.root / task.source.folder
+    found = _folder_sets("local", folder, task.source, split)
+    if not found:
+        names = " and ".join(f"{name}.jsonl" for name in task.source.sets[split])
+        tried.append(f"local: {folder} has no {names} (nor .csv, .tsv, .parquet)")
+    return found
+
+
+def _bundled(task: Task, split: str, places: Places, tried: list[str]) -> list[Origin]:  # noqa: ARG001
+    if task.source.bundled is None:
+        tried.append("bundled: there is no sample of this task (there is: cola, sst2, mrpc, stsb, qnli, rte)")
+        return []
+    folder = Path(__file__).parent / "bundled" / task.source.bundled
+    found = _folder_sets("bundled", folder, task.source, split)
+    if not found:
+        tried.append(f"bundled: the sample has no {split} split")
+    return found
+
+
+def _hub(task: Task, split: str, places: Places, tried: list[str]) -> list[Origin]:
+    if task.source.hub is None:
+        tried.append("hub: the task names no hub id")
+        return []
+    cached = hub.data_cached(task.source.hub, task.source.subset)
+    if not cached and places.source == "auto" and not hub.answers(places.hub_timeout):
+        tried.append(f"hub: {hub.endpoint()} did not answer within {places.hub_timeout:g} s, and {task.source.hub} is not in its cache")
+        return []
+    return [_hub_origin(task, name, places.hub_timeout) for name in task.source.sets[split]]
+
+
+def _hub_origin(task: Task, set_name: str, timeout: float) -> Origin:
+    hub_id, subset = task.source.hub or "", task.source.subset
+    load = functools.partial(load_hub_split, hub_id, subset, set_name, timeout)
+    path = f"{hub_id}/{subset}" if subset else hub_id
+    return Origin("hub", set_name, path, lambda: str(load()._fingerprint), lambda: _hub_rows(load(), path, set_name, task.label))
+
+
+@functools.lru_cache(maxsize=8)
+def load_hub_split(hub_id: str, subset: str | None, set_name: str, timeout: float) -> Any:
+    """One split of a hub data set, memory-mapped by `datasets`.
+
+    Raises:
+        DataError: the hub has no such data set, subset or split, or cannot be reached.
+    """
+    import datasets
+
+    # Without this the client asks the dead network again and again before it looks into its own cache.
+    datasets.config.HF_HUB_OFFLINE = not hub.answers(timeout)
+    asked = f"{hub_id}{'/' + subset if subset else ''}, split {set_name}"
+    try:
+        return datasets.load_dataset(hub_id, subset, split=set_name)
+    except (OSError, ValueError, RuntimeError, ConnectionError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise DataError(
+            f"hub: cannot load {asked} from {hub.endpoint()}: {first}\n  Check the id and the network, or give data.root=DIR or data.source=bundled."
+        ) from error
+
+
+def _hub_rows(dataset: Any, path: str, set_name: str, label: str) -> Iterator[Row]:
+    """Rows with class ids read as the hub's own class names, which need not be in our order."""
+    feature = dataset.features.get(label)
+    names = getattr(feature, "names", None)
+    for number, values in enumerate(dataset, start=1):
+        if names and isinstance(values.get(label), int):
+            values = {**values, label: names[values[label]] if values[label] >= 0 else None}
+        yield Row(f"{path}[{set_name}]:{number}", values)
+
+
+_Finder = Callable[[Task, str, Places, list[str]], list[Origin]]
+_FINDERS: dict[str, _Finder] = {"local": _local, "hub": _hub, "bundled": _bundled}
+_ORDER = {"auto": ("local", "hub", "bundled"), "local": ("local",), "hub": ("hub",), "bundled": ("bundled",)}

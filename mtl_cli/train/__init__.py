@@ -1,0 +1,1 @@
+"""The training core: one step, the loop around it, and scoring."""

@@ -1,0 +1,280 @@
+"""The loop: steps, records, evaluations, checkpoints. Knows no task, weighting or sampler by name."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from mtl_cli.data.batch import StepBatch
+from mtl_cli.data.loader import StepLoader
+from mtl_cli.errors import Interrupted, RunError
+from mtl_cli.metrics.scorer import TaskScore
+from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.optim.groups import set_rates
+from mtl_cli.optim.schedule import Schedule
+from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.train.meter import Meter, drowning
+from mtl_cli.train.select import Selector
+from mtl_cli.train.state import generator_state, load_generators, load_optimizer, optimizer_tensors
+from mtl_cli.train.step import Passes, share_gradients
+from mtl_cli.weighting.base import Weighted, Weighting
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, and what happens at which step."""
+
+    steps: int
+    epoch_steps: int
+    """Steps that draw as many rows as all tasks have together."""
+    log_every: int
+    eval_every: int
+    save_every: int | None
+    """None: at each evaluation."""
+    clip_norm: float | None
+
+
+@dataclass(frozen=True)
+class State:
+    """What a checkpoint of the loop holds, beside the encoder's own folder."""
+
+    model: dict[str, Tensor]
+    training: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+class Recorder(Protocol):
+    """Where the loop writes; the recipe provides it."""
+
+    def train(self, record: dict[str, Any]) -> None:
+        """A training record."""
+
+    def evaluation(self, step: int, scores: Sequence[TaskScore], best: bool) -> None:
+        """Scores of the validation sets."""
+
+    def progress(self, step: int, losses: Mapping[str, float], rows: int) -> None:
+        """One step is done."""
+
+    def save(self, step: int, state: State, *, best: bool) -> None:
+        """Keep a checkpoint."""
+
+
+class Stop:
+    """Set by a signal; looked at between steps."""
+
+    signal_number: int | None = None
+
+    def check(self) -> None:
+        """Raise `StopNow` if a signal has come."""
+        if self.signal_number is not None:
+            raise StopNow
+
+
+class StopNow(Exception):  # noqa: N818
+    """Unwinds an evaluation when a signal has come."""
+
+
+@dataclass
+class Trained:
+    """What a run came to."""
+
+    step: int
+    best_step: int
+    stopped_early: bool
+    rows: int = 0
+    tokens: int = 0
+    """Rows and real tokens since this process started."""
+    seconds: float = 0.0
+    """Time in training steps since this process started."""
+    first_step_at: float = field(default=0.0)
+    """When the first optimiser step was done, by time.time()."""
+
+
+class Loop:
+    """Trains a model.
+
+    Args:
+        model: on its device, in training mode.
+        kinds: by task, in the order of the weighting's K.
+        weighting: losses to gradients.
+        optimizer: over the model's and the weighting's parameters.
+        schedule: of the learning rates.
+        loader: gives the batch of each step.
+        evaluate: scores the validation sets; may raise `StopNow`.
+        selector: which evaluation is best.
+        recorder: where things are written; called on the first process alone.
+        settings: how long and when.
+        fabric: devices, precision, processes.
+        stop: set by signals.
+    """
+
+    def __init__(
+        self, *, model: MultiTaskModel, kinds: Mapping[str, Kind], weighting: Weighting, optimizer: torch.optim.Optimizer,
+        schedule: Schedule, loader: StepLoader, evaluate: Callable[[], list[TaskScore]], selector: Selector, recorder: Recorder,
+        settings: Settings, fabric: Fabric, stop: Stop,
+    ) -> None:  # fmt: skip
+        self._model, self._kinds, self._weighting, self._optimizer = model, kinds, weighting, optimizer
+        self._schedule, self._loader, self._evaluate, self._selector = schedule, loader, evaluate, selector
+        self._recorder, self._settings, self._fabric, self._stop = recorder, settings, fabric, stop
+        self._step = 0
+        self._evaluated = 0
+        self._meter = Meter(tuple(kinds))
+        self._warned: list[str] = []
+        self._done = Trained(0, -1, stopped_early=False)
+        self._interval = (0, 0, 0.0)
+        self._saved = -1
+
+    def run(self) -> Trained:
+        """Train from the current step to the end.
+
+        Raises:
+            RunError: a loss or gradient is not finite; names task and step.
+            Interrupted: a signal came; the state is saved.
+        """
+        settings = self._settings
+        try:
+            # A run that was stopped between a step and its evaluation owes that evaluation.
+            self._evaluate_if_due()
+            while self._step < settings.steps and not self._selector.stop:
+                self._one_step()
+                self._stop.check()
+                self._evaluate_if_due()
+        except StopNow:
+            self._save(best=False)
+            number = self._stop.signal_number or 2
+            raise Interrupted(f"stopped at step {self._step} of {settings.steps}, state saved", number) from None
+        self._done.step, self._done.best_step = self._step, self._selector.best_step
+        self._done.stopped_early = self._step < settings.steps
+        return self._done
+
+    def _one_step(self) -> None:
+        began = time.perf_counter()
+        batch = self._loader.step(self._step)
+        set_rates(self._optimizer, self._schedule.factor(self._step))
+        passes = Passes(self._model, self._kinds, batch, self._fabric)
+        weighted = self._weighting.backward(passes, self._step)
+        share_gradients(self._model, tuple(batch.counts), self._fabric)
+        losses = self._finite_losses(weighted, batch)
+        norm = self._clip()
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._weighting.after_step(passes, self._step)
+        self._step += 1
+        if self._step % self._settings.epoch_steps == 0:
+            self._weighting.end_epoch()
+        self._note(batch, losses, weighted, norm, time.perf_counter() - began)
+
+    def _finite_losses(self, weighted: Weighted, batch: StepBatch) -> dict[str, float]:
+        """Losses of the tasks in the step, by name. Raises `RunError` for one that is no number."""
+        listed = dict(zip(self._kinds, weighted.losses_K.tolist(), strict=True))
+        losses = {name: loss for name, loss in listed.items() if name in batch.counts}
+        for name, loss in losses.items():
+            if not math.isfinite(loss):
+                raise RunError(
+                    f"step {self._step + 1}: the loss of task '{name}' is {loss}. The last checkpoint stays as it is. "
+                    f"Lower optim.lr, set optim.clip_norm, or look at the data of '{name}'."
+                )
+        return losses
+
+    def _clip(self) -> float:
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"] if p.grad is not None]
+        limit = self._settings.clip_norm
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit if limit is not None else math.inf, foreach=True))
+        if not math.isfinite(norm):
+            raise RunError(
+                f"step {self._step + 1}: the gradient is not finite although every loss is. The last checkpoint stays as it is. "
+                "Lower optim.lr, or use fabric.precision=32-true."
+            )
+        return norm
+
+    def _note(self, batch: StepBatch, losses: dict[str, float], weighted: Weighted, norm: float, seconds: float) -> None:
+        weights = dict(zip(self._kinds, weighted.weights_K.tolist(), strict=True))
+        rows, tokens = sum(one.rows for one in batch.passes), sum(one.tokens for one in batch.passes)
+        done = self._done
+        if not done.seconds:
+            done.first_step_at = time.time()
+        done.rows, done.tokens, done.seconds = done.rows + rows, done.tokens + tokens, done.seconds + seconds
+        self._interval = (self._interval[0] + rows, self._interval[1] + tokens, self._interval[2] + seconds)
+        penalty = 0.0 if weighted.penalty is None else float(weighted.penalty)
+        total = math.fsum(weights[name] * loss for name, loss in losses.items()) + penalty
+        self._meter.add(losses, weights, total, norm)
+        if self._fabric.is_global_zero:
+            self._recorder.progress(self._step, losses, sum(batch.counts.values()))
+        if self._step % self._settings.log_every == 0 or self._step == self._settings.steps:
+            self._record()
+
+    def _record(self) -> None:
+        means = self._meter.means()
+        for name, ratio in drowning(means["losses"], means["weights"]):
+            if name not in self._warned:
+                self._warned.append(name)
+                log.warning(
+                    "the weighted loss of task '%s' is %.0f times the median of the others: it drowns them. Lower weights.%s, or scale its targets.",
+                    name, ratio, name,
+                )  # fmt: skip
+        rows, tokens, seconds = self._interval
+        speed = {"examples_per_second": rows / seconds, "tokens_per_second": tokens / seconds} if seconds else {}
+        factor = self._schedule.factor(self._step - 1)
+        if self._fabric.is_global_zero:
+            self._recorder.train({
+                "event": "train", "step": self._step, "epoch": round(self._step / self._settings.epoch_steps, 4),
+                "lr": max(group["base_lr"] for group in self._optimizer.param_groups) * factor, **means, "speed": speed,
+            })  # fmt: skip
+        self._meter.reset()
+        self._interval = (0, 0, 0.0)
+
+    def _evaluate_if_due(self) -> None:
+        settings = self._settings
+        last = self._step == settings.steps
+        if self._step and self._step != self._evaluated and (last or self._step % settings.eval_every == 0):
+            scores = self._evaluate()
+            self._stop.check()
+            best = self._selector.update(scores, self._step)
+            self._evaluated = self._step
+            if self._fabric.is_global_zero:
+                self._recorder.evaluation(self._step, scores, best)
+            if settings.save_every is None or best or last or self._selector.stop:
+                self._save(best=best)
+                return
+        if settings.save_every and self._step and self._step % settings.save_every == 0 and self._step != self._saved:
+            self._save(best=False)
+
+    def _save(self, *, best: bool) -> None:
+        self._saved = self._step
+        if self._fabric.is_global_zero:
+            self._recorder.save(self._step, self.state(), best=best)
+        self._fabric.barrier()
+
+    def state(self) -> State:
+        """Everything a resumed run needs."""
+        generators, plain_generators = generator_state()
+        values = {
+            "step": self._step, "evaluated": self._evaluated, "loader": self._loader.state_dict(), "selector": self._selector.state_dict(),
+            "meter": self._meter.state_dict(), "warned": self._warned, "generators": plain_generators,
+            "kinds": {name: kind.state() for name, kind in self._kinds.items()},
+        }  # fmt: skip
+        weighting = {f"weighting.{k}": v for k, v in self._weighting.state_dict().items() if isinstance(v, Tensor)}
+        values["weighting"] = {k: v for k, v in self._weighting.state_dict().items() if not isinstance(v, Tensor)}
+        return State(self._model.state_beyond_encoder(), {**optimizer_tensors(self._optimizer), **generators, **weighting}, values)
+
+    def load(self, training: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Go on from a saved state; the model's own tensors are loaded already."""
+        self._step, self._evaluated, self._warned = values["step"], values["evaluated"], list(values["warned"])
+        self._saved = self._step
+        self._loader.load_state_dict(values["loader"])
+        self._selector.load_state_dict(values["selector"])
+        self._meter.load_state_dict(values["meter"])
+        load_optimizer(self._optimizer, training)
+        load_generators(training, values["generators"])
+        own = {k.removeprefix("weighting."): v for k, v in training.items() if k.startswith("weighting.")}
+        self._weighting.load_state_dict({**values["weighting"], **own})

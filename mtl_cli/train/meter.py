@@ -1,0 +1,71 @@
+"""Means between two training records, and the check for a task whose loss drowns the others. Legend: K tasks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Meter:
+    """Sums since the last record; part of a checkpoint, so that a resumed run writes the same records."""
+
+    names: Sequence[str]
+    steps: int = 0
+    loss_sums: dict[str, float] = field(default_factory=dict)
+    weight_sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    """Steps in which each task had rows."""
+    total: float = 0.0
+    norm: float = 0.0
+
+    def add(self, losses: Mapping[str, float], weights: Mapping[str, float], total: float, norm: float) -> None:
+        """Take in one step; tasks without rows are not in the mappings."""
+        self.steps += 1
+        self.total += total
+        self.norm += norm
+        for name, loss in losses.items():
+            self.loss_sums[name] = self.loss_sums.get(name, 0.0) + loss
+            self.weight_sums[name] = self.weight_sums.get(name, 0.0) + weights[name]
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def means(self) -> dict[str, Any]:
+        """Mean loss and weight of each task over the steps it was in; mean total and gradient norm over all steps."""
+        seen = [name for name in self.names if name in self.counts]
+        return {
+            "losses": {n: self.loss_sums[n] / self.counts[n] for n in seen},
+            "weights": {n: self.weight_sums[n] / self.counts[n] for n in seen},
+            "loss": self.total / max(1, self.steps),
+            "gradient_norm": self.norm / max(1, self.steps),
+        }
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.steps, self.total, self.norm = 0, 0.0, 0.0
+        self.loss_sums, self.weight_sums, self.counts = {}, {}, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a resumed run."""
+        return {k: v for k, v in asdict(self).items() if k != "names"}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+DROWNING = 5.0
+"""A weighted loss this many times the median of the others' drowns them."""
+
+
+def drowning(losses: Mapping[str, float], weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Tasks whose lambda_i L_i is far above the median of the other tasks', with the ratio."""
+    weighted = {name: losses[name] * weights[name] for name in losses}
+    found = []
+    for name, value in weighted.items():
+        others = [v for other, v in weighted.items() if other != name and v > 0]
+        if others and value > DROWNING * statistics.median(others):
+            found.append((name, value / statistics.median(others)))
+    return found
