@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import http.client
 import os
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -25,19 +27,23 @@ def answers(timeout: float) -> bool:
             return True
     except urllib.error.HTTPError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False
 
 
 def _home() -> Path:
-    return Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")).expanduser()
+    caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return Path(os.environ.get("HF_HOME", caches / "huggingface")).expanduser()
 
 
 def data_cached(hub_id: str, subset: str | None) -> bool:
     """Whether the cache of prepared data sets holds this one."""
     base = Path(os.environ.get("HF_DATASETS_CACHE", _home() / "datasets")).expanduser()
-    folder = base / hub_id.replace("/", "___") / (subset or "default")
-    return any(folder.glob("*/*/dataset_info.json"))
+    owner, slash, name = hub_id.rpartition("/")
+    # `datasets` writes the name, not the owner, in snake case. A data set's only subset need not be called "default".
+    snake = re.sub(r"([a-z\d])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
+    folder = base / (f"{owner}___{snake}" if slash else snake)
+    return any(folder.glob(f"{subset or '*'}/*/*/dataset_info.json"))
 
 
 def model_cached(hub_id: str) -> bool:

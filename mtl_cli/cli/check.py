@@ -1,3 +1,30 @@
-"""stub"""
-def command() -> None:
-    """stub"""
+"""`mtl check`."""
+
+from __future__ import annotations
+
+import typer
+
+from mtl_cli.cli.common import ConfigDir, Debug, Overrides, composed, quiet_libraries
+
+
+def command(
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Check a training config without training: builders, columns, labels, and one batch a task.
+
+    Takes the overrides of `mtl train`; prints what was found of each task.
+    """
+    from mtl_cli.report.console import setup_messages
+
+    setup_messages()
+    config = composed("train", overrides, config_dir)
+    from mtl_cli.config.read import read
+    from mtl_cli.config.schema import TrainConfig
+
+    checked = read(TrainConfig, config.values)
+    quiet_libraries()
+    from mtl_cli.recipes.check import check
+
+    typer.echo(check(checked))

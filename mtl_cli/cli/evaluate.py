@@ -1,3 +1,45 @@
-"""stub"""
-def command() -> None:
-    """stub"""
+"""`mtl eval`."""
+
+from __future__ import annotations
+
+import typer
+
+from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+
+
+def command(
+    overrides: Overrides = None,
+    cfg: ShowConfig = False,
+    config_dir: ConfigDir = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Score a run's checkpoint on its tasks, or on other data for its heads.
+
+    Standard output carries the folder with scores and predictions alone.
+
+    Examples:
+
+      mtl eval run=outputs/X split=test
+
+      mtl eval run=outputs/X checkpoint=last data.root=DIR
+
+      mtl eval run=outputs/X task=wnli heads={wnli:rte}     data of another task for the head of rte
+
+      mtl eval run=outputs/X files={rte:my.jsonl}           a file of your own; without labels, predictions alone
+    """
+    from mtl_cli.report.console import setup_messages
+
+    setup_messages(quiet)
+    config = composed("eval", overrides, config_dir)
+    if cfg:
+        print_config(config.values)
+        return
+    from mtl_cli.config.read import read
+    from mtl_cli.config.schema import EvalConfig
+
+    checked = read(EvalConfig, config.values)
+    quiet_libraries()
+    from mtl_cli.recipes.evaluate import evaluate
+
+    typer.echo(evaluate(checked, config.values))

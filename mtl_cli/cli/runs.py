@@ -1,9 +1,126 @@
-"""stub"""
+"""`mtl runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
-app = typer.Typer()
+
+from mtl_cli.cli.common import Debug
+
+if TYPE_CHECKING:
+    from mtl_cli.report.collect import RunRecord
+
+app = typer.Typer(help="Look at run folders.", no_args_is_help=True, rich_markup_mode=None)
+
+
 @app.command("ls")
-def ls() -> None:
-    """stub"""
+def ls(
+    folder: Annotated[str | None, typer.Argument(help="Folder of runs; MTL_OUTPUTS or ./outputs if not given.")] = None,
+    columns: Annotated[str | None, typer.Option("--columns", "-c", help="Comma-separated: run, status, mean, TASK, TASK/METRIC, steps, seconds, any config key.")] = None,
+    sort: Annotated[str | None, typer.Option("--sort", "-s", help="Column to sort by; -COLUMN for the largest first.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """One table over run folders: what differs between them, and their scores.
+
+    Scores are per cent in the table and fractions in --json and --csv.
+    """
+    from mtl_cli.config.paths import outputs_dir
+    from mtl_cli.errors import ConfigError
+    from mtl_cli.report.collect import collect, default_columns
+
+    if as_json and as_csv:
+        raise ConfigError("give --json or --csv, not both")
+    runs = collect(Path(folder) if folder else outputs_dir())
+    chosen = columns.split(",") if columns else default_columns(runs)
+    _check_columns([*chosen, *([sort.removeprefix("-")] if sort else [])], runs)
+    if sort:
+        runs = _sorted(runs, sort)
+    typer.echo(_rendered(runs, chosen, as_json, as_csv))
+
+
 @app.command("show")
-def show() -> None:
-    """stub"""
+def show(
+    run: Annotated[str, typer.Argument(help="A run folder.")],
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Print a run's summary as JSON."""
+    from mtl_cli.errors import RunError
+    from mtl_cli.runs.folder import read_config
+
+    path = Path(run)
+    read_config(path)
+    summary = path / "summary.json"
+    if not summary.is_file():
+        raise RunError(f"{path} is not finished: it has no summary.json yet")
+    typer.echo(summary.read_text(encoding="utf-8"), nl=False)
+
+
+def table(folder: Path) -> str:
+    """The runs of a folder with their default columns."""
+    from mtl_cli.report.collect import collect, default_columns
+
+    runs = collect(folder)
+    return _rendered(runs, default_columns(runs), as_json=False, as_csv=False)
+
+
+def _check_columns(columns: list[str], runs: list[RunRecord]) -> None:
+    from mtl_cli.errors import ConfigError, Fault, did_you_mean
+
+    known = {"run", "status", "note", "steps", "seconds", "mean"}
+    for record in runs:
+        known |= set(record.scores) | set(record.config) | {k for k, v in record.summary.items() if not isinstance(v, dict | list)}
+    faults = [Fault("", f"no run has a column '{name}'. {did_you_mean(name, known)}") for name in columns if name not in known]
+    if faults and runs:
+        raise ConfigError(faults)
+
+
+def _sorted(runs: list[RunRecord], sort: str) -> list[RunRecord]:
+    """Numbers before texts before nothing; runs without the value last either way."""
+    column, down = sort.removeprefix("-"), sort.startswith("-")
+    have = [r for r in runs if r.cell(column) is not None]
+    number = all(isinstance(r.cell(column), int | float) for r in have)
+    have.sort(key=lambda r: r.cell(column) if number else str(r.cell(column)), reverse=down)
+    return have + [r for r in runs if r.cell(column) is None]
+
+
+def _rendered(runs: list[RunRecord], columns: list[str], as_json: bool, as_csv: bool) -> str:
+    import csv
+    import io
+    import json
+
+    from mtl_cli.report.table import text_table
+
+    if as_json:
+        return json.dumps([{c: r.cell(c) for c in columns} for r in runs], ensure_ascii=False, indent=2)
+    if as_csv:
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([["" if r.cell(c) is None else r.cell(c) for c in columns] for r in runs])
+        return stream.getvalue().rstrip("\n")
+    return text_table(columns, [[_cell(r, c) for c in columns] for r in runs]) if runs else "no runs yet"
+
+
+def _cell(record: RunRecord, column: str) -> str:
+    from mtl_cli.report.table import shown
+
+    value: Any = record.cell(column)
+    if value is None:
+        return "-"
+    if column in record.scores:
+        task, _, metric = column.partition("/")
+        metric = metric.rpartition("/")[2] or _metric_of(record, task)
+        return shown(metric, value)
+    if isinstance(value, float):
+        return f"{value:g}" if column in record.config else f"{value:.1f}"
+    return str(value)
+
+
+def _metric_of(record: RunRecord, task: str) -> str:
+    """A metric that says in which unit a task's score is."""
+    entry = record.summary.get("tasks", {}).get(task)
+    return entry["metrics"][0]["metric"] if entry else "accuracy"

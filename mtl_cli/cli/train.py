@@ -43,11 +43,12 @@ def command(
     if cfg:
         print_config(config.values)
         return
-    from mtl_cli.config.convert import convert_or_raise
+    from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
 
-    checked = convert_or_raise(TrainConfig, config.values)
+    checked = read(TrainConfig, config.values)
     quiet_libraries()
-    from mtl_cli.recipes.train import Asked, train
+    from mtl_cli.recipes.asked import Asked
+    from mtl_cli.recipes.train import train
 
     typer.echo(train(Asked(checked, config.values, overrides or [], config.choices.get("task", "run"))))

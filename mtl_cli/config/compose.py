@@ -12,6 +12,7 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathElement
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,9 +20,13 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from mtl_cli.config.paths import config_dir
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
+
+# ValueError: Hydra's own for task=3 or task=null, and a YAML file that is not UTF-8.
+_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,18 @@ def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
         if not folder.is_dir():
             raise ConfigError(f"--config-dir: there is no folder {folder}")
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        yield GlobalHydra.instance().config_loader()
+        loader = GlobalHydra.instance().config_loader()
+        _add_folders(loader, config_dirs)
+        yield loader
+
+
+def _add_folders(loader: ConfigLoader, config_dirs: Sequence[Path]) -> None:
+    """Let Hydra look in more folders. Its own override `hydra.searchpath` would hold for composing, not for listing."""
+    search = loader.get_search_path()
+    for folder in config_dirs:
+        # Hydra wants its schema to stay the last entry.
+        search.get_path().insert(-1, SearchPathElement("user", f"file://{folder}"))
+    loader.repository.initialize_sources(search)  # type: ignore[attr-defined]
 
 
 def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Composed:
@@ -56,17 +72,14 @@ def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] 
         ConfigError: with every override that names no key or no option, or with missing values.
     """
     with loaded(config_dirs) as loader:
-        asked = [*overrides, *_search_path(config_dirs)]
         try:
-            config = hydra_compose(primary, asked, return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_diagnose(primary, overrides, config_dirs, loader, error)) from error
-        return _plain(config)
-
-
-def _search_path(config_dirs: Sequence[Path]) -> list[str]:
-    joined = ",".join(f"file://{folder}" for folder in config_dirs)
-    return [f"hydra.searchpath=[{joined}]"] if config_dirs else []
+            config = hydra_compose(primary, list(overrides), return_hydra_config=True)
+        except _ERRORS as error:
+            raise ConfigError(_diagnose(primary, overrides, loader, error)) from error
+        try:
+            return _plain(config)
+        except OmegaConfBaseException as error:
+            raise ConfigError([Fault(error.full_key or "", str(error).splitlines()[0])]) from error
 
 
 def _plain(config: DictConfig) -> Composed:
@@ -75,10 +88,7 @@ def _plain(config: DictConfig) -> Composed:
     missing = sorted(OmegaConf.missing_keys(own))
     if missing:
         raise ConfigError([Fault(key, f"missing: give {key}=VALUE") for key in missing])
-    try:
-        values = OmegaConf.to_container(own, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(str(error)) from error
+    values = OmegaConf.to_container(own, resolve=True)
     return Composed({str(k): v for k, v in values.items()}, choices)  # type: ignore[union-attr]
 
 
@@ -93,9 +103,7 @@ def groups(loader: ConfigLoader) -> list[str]:
     return sorted(g for g in found if g not in ("hydra", "hydra_plugins"))
 
 
-def _diagnose(
-    primary: str, overrides: Sequence[str], config_dirs: Sequence[Path], loader: ConfigLoader, error: Exception
-) -> list[Fault]:
+def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, error: Exception) -> list[Fault]:
     """Look at each override by itself, since Hydra stops at the first fault."""
     faults: list[Fault] = []
     known = set(groups(loader))
@@ -113,26 +121,28 @@ def _diagnose(
             group_overrides += [] if wrong else [text]
         else:
             value_overrides.append(override)
-    faults.extend(_value_faults(primary, group_overrides, config_dirs, value_overrides, known))
+    faults.extend(_value_faults(primary, group_overrides, value_overrides, known))
     return faults or [Fault("", _first_paragraph(str(error)))]
 
 
 def _group_faults(override: Override, names: list[str]) -> Iterator[Fault]:
     value = override.value()
+    group = override.key_or_group
     for name in value if isinstance(value, list) else [value]:
         if override.is_sweep_override():
-            yield Fault(override.key_or_group, "several values: add -m to sweep over them, or write [a,b] to take them together")
+            yield Fault(group, "several values: add -m to sweep over them, or write [a,b] to take them together")
+        elif not isinstance(name, str) and not override.is_delete():
+            yield Fault(group, f"must be a name or a list of names; `mtl ls {group}` shows all. To take none: ~{group}")
         elif isinstance(name, str) and name not in names:
-            group = override.key_or_group
             yield Fault(group, f"unknown {group} '{name}'. {did_you_mean(name, names)} `mtl ls {group}` shows all.")
 
 
 def _value_faults(
-    primary: str, group_overrides: list[str], config_dirs: Sequence[Path], value_overrides: list[Override], known: set[str]
+    primary: str, group_overrides: list[str], value_overrides: list[Override], known: set[str]
 ) -> Iterator[Fault]:
     try:
-        base = hydra_compose(primary, [*group_overrides, *_search_path(config_dirs)])
-    except (HydraException, OmegaConfBaseException):
+        base = hydra_compose(primary, group_overrides)
+    except _ERRORS:
         return
     keys = _dotted(OmegaConf.to_container(base, resolve=False))
     for override in value_overrides:

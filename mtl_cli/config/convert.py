@@ -71,7 +71,7 @@ def convert_or_raise(cls: type[T], value: object) -> T:
 
 
 def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+    return f"{key}.{name}" if key and name else key or name
 
 
 def _convert(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
@@ -104,7 +104,7 @@ def _scalar(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if cls is type(None) and value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if cls is float and is_number:
+    if cls is float and is_number and value == value:  # NaN passes every later comparison
         return float(typing.cast(float, value))
     if cls is int and is_number and float(typing.cast(float, value)).is_integer():
         return int(typing.cast(float, value))
@@ -187,7 +187,7 @@ def _node(value: object, faults: list[Fault], key: str) -> Any:
         return BAD
     name = value.get("_target_", value.get("name"))
     if not isinstance(name, str):
-        faults.append(Fault(_join(key, "name"), "missing"))
+        faults.append(Fault(_join(key, "name"), "missing" if name is None else f"must be a text; found {_shown(name)}"))
         return BAD
     return Node(name, {str(k): v for k, v in value.items() if k not in ("name", "_target_")})
 
@@ -273,5 +273,5 @@ def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None
     hints = typing.get_type_hints(target)
     required = {p.name for p in keyword if p.default is inspect.Parameter.empty}
     whose = f"{family} '{node.name}'"
-    options = _fields({p.name: hints[p.name] for p in keyword}, required, node.options, faults, key, whose)
+    options = _fields({p.name: hints.get(p.name, Any) for p in keyword}, required, node.options, faults, key, whose)
     return None if isinstance(options, _Bad) else Bound(key, node.name, builder, options)

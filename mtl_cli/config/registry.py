@@ -68,7 +68,7 @@ def resolve_target(target: str, faults: list[Fault], key: str) -> Callable[..., 
     module, _, attribute = target.rpartition(".")
     try:
         builder = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: a relative name, as `.x`
         faults.append(Fault(f"{key}._target_", f"cannot import '{target}': {error}"))
         return None
     if not callable(builder):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 from mtl_cli.config.convert import Node
@@ -95,7 +96,7 @@ class RunSection:
 
     def faults(self) -> Iterator[Fault]:
         """The name must be a path below the outputs folder."""
-        if self.name is not None and (not self.name or self.name.startswith(("/", "~")) or ".." in self.name.split("/")):
+        if self.name is not None and (not PurePath(self.name).parts or self.name.startswith(("/", "~")) or ".." in self.name.split("/")):
             yield Fault("name", f"must be a folder name below the outputs folder; found '{self.name}'")
 
 
@@ -111,7 +112,7 @@ class DataSection:
     hub_timeout: float
 
     def faults(self) -> Iterator[Fault]:
-        """Positive sizes; a local source needs a root."""
+        """Positive sizes."""
         yield from _positive(self, "max_length", "limit", "hub_timeout")
 
 
@@ -168,7 +169,7 @@ class TrainSection:
     progress: Literal["auto", "bar", "lines", "none"]
 
     def faults(self) -> Iterator[Fault]:
-        """Exactly one measure of length."""
+        """A measure of length; `steps` goes before `epochs`."""
         yield from _positive(self, "steps", "epochs", "log_every")
         if self.steps is None and self.epochs is None:
             yield Fault("", "give train.steps or train.epochs")
@@ -294,8 +295,8 @@ class EvalConfig:
     split: Literal["train", "validation", "test"]
     tasks: dict[str, TaskConfig]
     weights: dict[str, float]
-    heads: dict[str, str]
-    files: dict[str, str]
+    heads: dict[str, str] | None
+    files: dict[str, str] | None
     name: str | None
     data: EvalDataSection
     batch_tokens: int
@@ -318,7 +319,7 @@ class InputSection:
 class ZeroshotConfig:
     """`mtl zeroshot`."""
 
-    labels: dict[str, Any]
+    labels: dict[str, Any] | list[str] | None
     templates: list[str]
     run: str | None
     checkpoint: str

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob
 from hydra.errors import HydraException
 
 from mtl_cli.errors import ConfigError
@@ -25,11 +26,13 @@ def points(overrides: Sequence[str]) -> list[list[str]]:
             raise ConfigError(f"'{text}' is not KEY=VALUE in Hydra's grammar: {error}") from error
         if not override.is_sweep_override():
             axes.append([text])
-        elif override.is_discrete_sweep():
+        elif override.is_discrete_sweep() and not isinstance(override.value(), Glob):
             key = override.get_key_element()
             axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
         else:
-            raise ConfigError(f"'{text}': an interval has no list of points; give values, range() or choice()")
+            raise ConfigError(f"'{text}': interval() and glob() list no points; give values, range() or choice()")
+        if not axes[-1]:
+            raise ConfigError(f"'{text}' holds no value")
     return [list(point) for point in itertools.product(*axes)]
 
 

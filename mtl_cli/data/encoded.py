@@ -47,6 +47,8 @@ class Meta:
     """Digest of the raw content."""
     has_types: bool
     ids_dtype: str
+    label_column: bool
+    """Whether the rows have the label column at all."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,26 @@ class EncodedSet:
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Digest of everything the tokenizer does."""
-    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    """Digest of everything the tokenizer does to a text."""
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    # What the last call left there; each call sets them anew.
+    rules.update(truncation=None, padding=None)
+    what = [rules, "token_type_ids" in tokenizer.model_input_names, tokenizer.truncation_side]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def encode(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, tokenizer_digest: str, cache: Path) -> EncodedSet:
+def encode(
+    task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, tokenizer_digest: str, cache: Path, *, need_labels: bool = True
+) -> EncodedSet:
     """Open a set in the cache, encoding it first if it is not there.
+
+    Args:
+        task: says which columns are read, and what labels are.
+        origin: the rows.
+        tokenizer: of the backbone.
+        tokenizer_digest: its `tokenizer_fingerprint`.
+        cache: folder of all encoded sets.
+        need_labels: without, rows may lack the label column.
 
     Raises:
         DataError: a column is missing, a label is outside the label set, a text is null; says in which row.
@@ -89,23 +105,42 @@ def encode(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, token
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
     folder = cache / "encoded" / key
-    if not (folder / "meta.json").is_file():
+    encoded = _open(origin, folder)
+    if encoded is None:
         try:
-            _write(task, origin, tokenizer, fingerprint, folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            _write(task, origin, tokenizer, fingerprint, folder, need_labels)
         except OSError as error:
             raise RunError(f"cannot write encoded rows to {folder.parent}: {error.strerror}. Set data.cache=DIR or MTL_CACHE.") from error
-    return _open(origin, folder)
+        encoded = _open(origin, folder)
+        if encoded is None:
+            raise RunError(f"the encoded rows in {folder} are damaged as soon as they are written; look at the disk")
+    if need_labels and not encoded.meta.label_column:
+        raise _no_label_column(task, origin.path)
+    return encoded
 
 
-def _open(origin: Origin, folder: Path) -> EncodedSet:
-    meta = Meta(**json.loads((folder / "meta.json").read_text()))
+def _no_label_column(task: Task, where: str) -> DataError:
+    return DataError(f"{where}: task '{task.name}' reads its labels from column '{task.label}', which is missing")
 
-    def mapped(name: str, dtype: str) -> np.ndarray:
-        path = folder / f"{name}.bin"
-        return np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.empty(0, dtype)
 
-    types = mapped("types", "uint8") if meta.has_types else None
-    return EncodedSet(origin, meta, mapped("ids", meta.ids_dtype), types, mapped("offsets", "int64"), mapped("labels", "float32"))
+def _open(origin: Origin, folder: Path) -> EncodedSet | None:
+    """The set in a folder of the cache; None if it is not there or not whole (a disk that was full, a hand that edited)."""
+    try:
+        meta = Meta(**json.loads((folder / "meta.json").read_text()))
+        ids = _mapped(folder / "ids.bin", meta.ids_dtype, meta.tokens)
+        types = _mapped(folder / "types.bin", "uint8", meta.tokens) if meta.has_types else None
+        offsets, labels = _mapped(folder / "offsets.bin", "int64", meta.rows + 1), _mapped(folder / "labels.bin", "float32", meta.rows)
+    except (OSError, ValueError, TypeError):
+        return None
+    return EncodedSet(origin, meta, ids, types, offsets, labels)
+
+
+def _mapped(path: Path, dtype: str, size: int) -> np.ndarray:
+    """An array on disk. Raises `ValueError` if it has not the size that it must have."""
+    if path.stat().st_size != size * np.dtype(dtype).itemsize:
+        raise ValueError(f"{path} is cut short")
+    return np.memmap(path, dtype=dtype, mode="r") if size else np.empty(0, dtype)
 
 
 @contextlib.contextmanager
@@ -123,7 +158,7 @@ def _building(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path) -> None:
+def _write(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path, need_labels: bool) -> None:
     ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
     with _building(folder) as scratch, contextlib.ExitStack() as stack:
         out = {n: stack.enter_context((scratch / f"{n}.bin").open("wb")) for n in ("ids", "types", "offsets", "labels")}
@@ -131,10 +166,11 @@ def _write(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, finge
         out["offsets"].write(np.zeros(1, np.int64).tobytes())
         rows = origin.rows()
         while chunk := list(itertools.islice(rows, _CHUNK)):
-            _write_chunk(task, chunk, tokenizer, out, counts, ids_dtype)
+            _write_chunk(task, chunk, tokenizer, out, counts, ids_dtype, need_labels)
         meta = Meta(
             rows=counts.rows, tokens=counts.tokens, max_id=counts.max_id, truncated=counts.truncated,
             unlabelled=counts.unlabelled, fingerprint=fingerprint, has_types=counts.has_types, ids_dtype=ids_dtype,
+            label_column=counts.label_column,
         )  # fmt: skip
         if not meta.rows:
             raise DataError(f"{origin.path}: the {origin.set_name} set has no rows")
@@ -153,13 +189,15 @@ class _Counts:
     truncated: int = 0
     unlabelled: int = 0
     has_types: bool = False
+    label_column: bool = True
 
 
 def _write_chunk(
-    task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: dict[str, IO[bytes]], counts: _Counts, ids_dtype: str
-) -> None:
+    task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: dict[str, IO[bytes]], counts: _Counts,
+    ids_dtype: str, need_labels: bool,
+) -> None:  # fmt: skip
     texts = [[_text(row, column, task.name) for row in chunk] for column in task.text]
-    labels = np.array([_label(row, task) for row in chunk], np.float32)
+    labels = np.array([_label(row, task, need_labels, counts) for row in chunk], np.float32)
     encodings = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
     ids = [np.array(e.ids, np.int64) for e in encodings]
     types = np.concatenate([np.array(e.type_ids, np.uint8) for e in encodings])
@@ -184,10 +222,11 @@ def _text(row: Row, column: str, task: str) -> str:
     return str(value)
 
 
-def _label(row: Row, task: Task) -> float:
-    if task.label not in row.values and task.label == "":
+def _label(row: Row, task: Task, need_labels: bool, counts: _Counts) -> float:
+    if task.label not in row.values and not need_labels:
+        counts.label_column = False
         return float("nan")
-    value = row.values.get(task.label) if row.values.get(task.label, "") is None else row.column(task.label, f"task '{task.name}'")
+    value = row.column(task.label, f"task '{task.name}'")
     try:
         return task.kind.encode(value)
     except ValueError as error:

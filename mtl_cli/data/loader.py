@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,12 +89,15 @@ class StepLoader:
         self._cursors = dict.fromkeys(sets, 0)
         self._next_cursors = self._cursors
         self._planned: tuple[int, list[list[RowRef]]] = (-1, [])
+        self._sampler_state = copy.deepcopy(sampler.state_dict())
 
     def step(self, step: int) -> StepBatch:
         """The batch of step `step`; steps must be asked for in order, from 0 or from where the state was saved."""
         window, offset = divmod(step, self._window)
         if self._planned[0] != window:
             self._cursors = self._next_cursors
+            # From before the plan: a resumed run plans the window once more.
+            self._sampler_state = copy.deepcopy(self._sampler.state_dict())
             self._planned = (window, self._plan(window))
         refs = self._planned[1][offset]
         counts = {name: sum(ref.task == name for ref in refs) for name in self._sets}
@@ -132,12 +136,14 @@ class StepLoader:
         return tuple(collate([mine[i] for i in piece], self._sets, self._pad_id) for piece in cuts)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where each task's stream stood at the start of the current window."""
-        return {"cursors": dict(self._cursors), "next": dict(self._next_cursors), "window": self._planned[0], "sampler": self._sampler.state_dict()}
+        """Where each task's stream and the sampler stood at the start of the current window."""
+        return {"cursors": dict(self._cursors), "next": dict(self._next_cursors), "window": self._planned[0], "sampler": self._sampler_state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
         self._sampler.load_state_dict(state["sampler"])
+        self._sampler_state = copy.deepcopy(state["sampler"])
+        self._planned = (-1, [])
         self._cursors = self._next_cursors = {name: int(state["cursors"][name]) for name in self._sets}
         if state["window"] >= 0:
             self._planned = (int(state["window"]), self._plan(int(state["window"])))

@@ -14,8 +14,10 @@ class Pearson(PairedMetric):
         """r."""
         gold = gold_RN - gold_RN.mean(1, keepdims=True)
         predicted = predicted_RN - predicted_RN.mean(1, keepdims=True)
-        norms = np.sqrt((gold**2).sum(1) * (predicted**2).sum(1))
-        return divided((gold * predicted).sum(1), np.where(norms > 1e-12, norms, 0.0), np.nan)
+        norms = np.sqrt((gold**2).sum(1)) * np.sqrt((predicted**2).sum(1))
+        # By its range, not by its norm: rounding gives constants a small norm, and so do small units give a true series.
+        varies = (np.ptp(gold_RN, axis=1) > 0) & (np.ptp(predicted_RN, axis=1) > 0)
+        return np.clip(divided((gold * predicted).sum(1), np.where(varies, norms, 0.0), np.nan), -1.0, 1.0)
 
 
 class Spearman(PairedMetric):

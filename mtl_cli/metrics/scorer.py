@@ -24,6 +24,7 @@ class MetricScore:
     high: float | None
     rows: int
     """Labelled rows scored."""
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class TaskScore:
     def of(self, metric: str) -> float:
         """One metric, averaged over the sets."""
         return float(np.mean([m.value for m in self.metrics if m.metric == metric]))
+
+    def better_when_higher(self, metric: str) -> bool:
+        """Direction of one metric; a task may have some of either."""
+        return all(m.higher_is_better for m in self.metrics if m.metric == metric)
 
 
 def mean_score(scores: Sequence[TaskScore]) -> float:
@@ -86,4 +91,4 @@ def _score(
             samples = metric.resampled(gold, predicted, classes, rounds, rng)
         if not np.isnan(samples).all():
             low, high = (float(v) for v in np.nanpercentile(samples, [2.5, 97.5]))
-    return MetricScore(name, set_name, metric.value(gold, predicted, classes), low, high, len(gold))
+    return MetricScore(name, set_name, metric.value(gold, predicted, classes), low, high, len(gold), metric.higher_is_better)

@@ -44,7 +44,7 @@ def make_fabric(section: FabricSection) -> Fabric:
             return Fabric(
                 accelerator=section.accelerator, devices=section.devices, num_nodes=section.num_nodes, strategy=strategy, precision=precision  # type: ignore[arg-type]
             )
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError, ImportError) as error:
         raise ConfigError([Fault("fabric", str(error).strip().split("\n")[0])]) from error
 
 

@@ -82,8 +82,13 @@ class Rows:
         self._backbone = backbone
         self._digest = tokenizer_fingerprint(backbone.tokenizer)
 
-    def open(self, task: Task, split: str) -> list[EncodedSet]:
+    def open(self, task: Task, split: str, *, need_labels: bool = True) -> list[EncodedSet]:
         """All sets of a split.
+
+        Args:
+            task: whose rows.
+            split: train, validation or test.
+            need_labels: without, rows may lack the label column.
 
         Raises:
             DataError: they are not there, or a row is wrong; a token id does not fit the encoder.
@@ -92,7 +97,10 @@ class Rows:
         limit = self._backbone.max_length
         if limit and task.max_length > limit:
             raise ConfigError([Fault("data.max_length", f"task '{task.name}' asks for {task.max_length} tokens, but the backbone takes at most {limit}")])
-        found = [encode(task, origin, self._backbone.tokenizer, self._digest, self._cache) for origin in origins(task, split, self._places)]
+        found = [
+            encode(task, origin, self._backbone.tokenizer, self._digest, self._cache, need_labels=need_labels)
+            for origin in origins(task, split, self._places)
+        ]
         for encoded in found:
             self._check(task, encoded)
         return found

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from transformers import AutoModel
 
 from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.paths import outputs_dir
@@ -31,10 +30,12 @@ from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, MtlError
 from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
+from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks, data_line, describe_data
 from mtl_cli.recipes.recorder import RunRecorder
 from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
+from mtl_cli.recipes.stored import load_weights
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.progress import make_progress
 from mtl_cli.report.table import score_table
@@ -49,18 +50,6 @@ from mtl_cli.train.select import Selector
 from mtl_cli.weighting.base import Weighting
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A training run as the user asked for it."""
-
-    config: TrainConfig
-    values: Mapping[str, Any]
-    """The composed config in plain values, for the run folder."""
-    overrides: Sequence[str]
-    what: str
-    """What was picked as task, for the default name."""
 
 
 @dataclass(frozen=True)
@@ -329,15 +318,6 @@ class _Run:
         if not self.config.checkpoint.keep_optimizer:
             self.checkpoints.drop_training_state()
         log.info("%s", score_table(scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.config.eval.select}"))
-
-
-def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
-    """Give a model the weights of a checkpoint; names and shapes must fit."""
-    encoder = AutoModel.from_pretrained(checkpoint.encoder)
-    model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
-    found = model.load_state_dict(checkpoint.model(), strict=False)
-    if found.unexpected_keys:
-        raise ConfigError(f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not")
 
 
 def _resume_words(asked: Asked, path: Path) -> list[str]:

@@ -133,10 +133,11 @@ class Checkpoints:
         scratch.replace(self.folder / link)
 
     def prune(self, keep: int) -> None:
-        """Delete all but the newest `keep` and the best."""
-        best = (self.folder / "best").resolve()
+        """Delete all but the newest `keep`, the best and the last."""
+        # The last is not the newest where a resumed run has passed over damaged ones with higher steps.
+        kept = {(self.folder / link).resolve() for link in ("best", "last")}
         for path in self.steps()[:-keep]:
-            if path.resolve() != best:
+            if path.resolve() not in kept:
                 shutil.rmtree(path)
 
     def drop_training_state(self) -> None:
@@ -148,7 +149,8 @@ class Checkpoints:
 
     def steps(self) -> list[Path]:
         """Folders of all checkpoints, oldest first."""
-        return sorted(self.folder.glob("step_*"), key=lambda p: int(p.name.removeprefix("step_")))
+        ours = (p for p in self.folder.glob("step_*") if p.name.removeprefix("step_").isdigit())  # not a user's step_000100_copy
+        return sorted(ours, key=lambda p: int(p.name.removeprefix("step_")))
 
     def newest(self, tell: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that is whole; says which were passed over and why. None if there is none."""
@@ -166,8 +168,9 @@ class Checkpoints:
             ConfigError: there is none of that name; lists those that there are.
             RunError: it is damaged.
         """
-        path = self.folder / name if (self.folder / name).exists() else Path(name).expanduser()
-        if not (path.is_dir() and (path / "manifest.json").exists()):
+        own = self.folder / name
+        path = own if own.exists() else Path(name).expanduser()
+        if not (path.is_dir() and (path == own or (path / "manifest.json").exists())):
             there = ", ".join(p.name for p in [*self.steps(), *self.folder.glob("best"), *self.folder.glob("last")]) or "none"
             raise ConfigError(f"checkpoint: there is no '{name}' in {self.folder}. There is: {there}.")
         return verified(path.resolve())
@@ -177,15 +180,15 @@ def verified(path: Path) -> Checkpoint:
     """Open a checkpoint after comparing every file with the manifest. Raises `RunError` that names the first bad file."""
     manifest = path / "manifest.json"
     try:
-        listed = json.loads(manifest.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        listed = {name: (int(entry["bytes"]), entry["sha256"]) for name, entry in json.loads(manifest.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # the manifest may be what is damaged
         raise RunError(f"checkpoint {path} is damaged: it has no readable manifest.json, so it was not written to its end.") from error
-    for name, entry in listed.items():
+    for name, (size, digest) in listed.items():
         file = path / name
         if not file.is_file():
             raise RunError(f"checkpoint {path} is damaged: {name} is missing.")
-        if file.stat().st_size != entry["bytes"]:
-            raise RunError(f"checkpoint {path} is damaged: {name} has {file.stat().st_size:,} bytes instead of {entry['bytes']:,}.")
-        if sha256(file) != entry["sha256"]:
+        if file.stat().st_size != size:
+            raise RunError(f"checkpoint {path} is damaged: {name} has {file.stat().st_size:,} bytes instead of {size:,}.")
+        if sha256(file) != digest:
             raise RunError(f"checkpoint {path} is damaged: the content of {name} has changed since it was saved.")
     return Checkpoint(path, json.loads((path / "state.json").read_text()))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ from mtl_cli.runs.files import explained, write_text
 IfExists = Literal["error", "resume", "skip"]
 _FREE = ("run", "train.progress", "fabric", "data.root", "data.cache", "data.hub_timeout", "data.source")
 """Keys that may differ at resume: they say where and how, not what. Data is compared by fingerprint."""
+_UNSTARTED = re.compile(r"\.lock|log\.txt|\.?(env\.json|overrides\.txt|config\.yaml)(\.[0-9a-f]{8})?")
+"""Files that a process leaves that was killed before its run was begun."""
 
 
 class RunFolder:
@@ -96,7 +99,10 @@ def differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]
         return []
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = [*old, *(n for n in new if n not in old)]
-        return [d for n in names for d in differences(old.get(n), new.get(n), f"{key}.{n}" if key else str(n))]
+        found = [d for n in names for d in differences(old.get(n), new.get(n), f"{key}.{n}" if key else str(n))]
+        # Samplers, weightings and the optimiser count tasks by their place.
+        moved = key == "tasks" and not found and list(old) != list(new)
+        return [(key, list(old), list(new))] if moved else found
     return [] if old == new else [(key, old, new)]
 
 
@@ -112,9 +118,9 @@ def open_run(path: Path, if_exists: IfExists) -> RunFolder:
         ConfigError: there is a run and `if_exists` is "error", or there are strange files.
         RunError: the folder is in use, or cannot be written.
     """
-    existed = path.is_dir() and any(p.name != ".lock" for p in path.iterdir())
     folder = RunFolder(path)
-    if existed and not folder.started and any(p.name not in (".lock", "log.txt", "overrides.txt") for p in path.iterdir()):
+    if not folder.started and any(not _UNSTARTED.fullmatch(p.name) for p in path.iterdir()):
+        (path / ".lock").unlink(missing_ok=True)
         folder.close()
         raise ConfigError(f"{path} exists and holds no run of mtl. Give another run.name.")
     if folder.started and if_exists == "error":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,8 +22,9 @@ class MetricsLog:
         self._path = path
         with explained(path.parent):
             self._stream: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
-            self._stream.truncate(keep)
-            self._stream.seek(keep)
+            # A file that was lost or cut since then is not filled up with zeros.
+            self._stream.truncate(min(keep, path.stat().st_size))
+            self._stream.seek(0, os.SEEK_END)
 
     @property
     def size(self) -> int:
@@ -37,4 +39,5 @@ class MetricsLog:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        with explained(self._path.parent):  # after a write that failed, this tries once more
+            self._stream.close()

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +36,7 @@ class Row:
         return self.values[name]
 
 
-def _jsonl(stream: IO[str], name: str) -> Iterator[Row]:
+def _jsonl(stream: Iterable[str], name: str) -> Iterator[Row]:
     for number, line in enumerate(stream, start=1):
         if not line.strip():
             continue
@@ -50,28 +50,31 @@ def _jsonl(stream: IO[str], name: str) -> Iterator[Row]:
         yield Row(where, values)
 
 
-def _delimited(stream: IO[str], name: str, delimiter: str) -> Iterator[Row]:
+def _delimited(stream: Iterable[str], name: str, delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
-    reader = csv.DictReader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE)
+    # Strict: else a quote that is never closed swallows the rest of the file into one field, silently.
+    reader = csv.DictReader(
+        stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE, strict=True
+    )
     try:
         for values in reader:
-            where = f"{name}:{reader.line_num}"
+            where = f"{name}:{reader.reader.line_num}"  # the outer count misses empty lines
             if None in values or None in values.values():
                 found = sum(v is not None for k, v in values.items() if k is not None) + len(values.get(None) or [])
                 raise DataError(f"{where}: {found} fields, but the header has {len(reader.fieldnames or [])}")
             yield Row(where, values)
     except csv.Error as error:
-        raise DataError(f"{name}:{reader.line_num}: not readable as CSV: {error}") from error
+        raise DataError(f"{name}:{reader.line_num + 1}: the row that begins here is not readable as CSV: {error}") from error
 
 
-def _txt(stream: IO[str], name: str) -> Iterator[Row]:
+def _txt(stream: Iterable[str], name: str) -> Iterator[Row]:
     for number, line in enumerate(stream, start=1):
         text = line.rstrip("\r\n")
         if text.strip():
             yield Row(f"{name}:{number}", {"text": text})
 
 
-_READERS: dict[str, Callable[[IO[str], str], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[Iterable[str], str], Iterator[Row]]] = {
     ".jsonl": _jsonl,
     ".json": _jsonl,
     ".csv": lambda stream, name: _delimited(stream, name, ","),
@@ -82,7 +85,7 @@ SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
 """File formats of a data set, in the order they are looked for."""
 
 
-def read_stream(stream: IO[str], suffix: str, name: str) -> Iterator[Row]:
+def read_stream(stream: Iterable[str], suffix: str, name: str) -> Iterator[Row]:
     """Rows of an open text stream in the format that a suffix such as `.jsonl` names."""
     yield from _READERS[suffix](stream, name)
 
@@ -116,7 +119,18 @@ def _text(path: Path, suffix: str) -> Iterator[Row]:
         with path.open(encoding="utf-8-sig", newline="" if suffix in (".csv", ".tsv") else None) as stream:
             yield from _READERS[suffix](stream, str(path))
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); convert it to UTF-8 first") from error
+        raise DataError(f"{path}:{_undecodable_line(path)}: not UTF-8 text ({error.reason}); convert it to UTF-8 first") from error
+
+
+def _undecodable_line(path: Path) -> int:
+    """Number of the first line that is not UTF-8; the error itself counts bytes from the last block that was read."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 0
 
 
 def _parquet(path: Path) -> Iterator[Row]:
@@ -130,7 +144,7 @@ def _parquet(path: Path) -> Iterator[Row]:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(f"{path}:{number}", values)
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError
         raise DataError(f"{path}: not readable as Parquet: {error}") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,17 +10,8 @@ from lightning_fabric import Fabric
 
 from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.data.lengths import token_batches
 from mtl_cli.model.multitask import MultiTaskModel
-
-
-def token_batches(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
-    """Cut rows, sorted by length, into batches of at most so many padded tokens (a longer row goes alone)."""
-    order = np.argsort(-lengths, kind="stable")
-    at = 0
-    while at < len(order):
-        rows = max(1, batch_tokens // max(1, int(lengths[order[at]])))
-        yield order[at : at + rows]
-        at += rows
 
 
 @torch.inference_mode()

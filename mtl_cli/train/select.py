@@ -32,8 +32,9 @@ class Selector:
             return found if found == found else -sum(s.value for s in scores)
         for score in scores:
             if score.task == self._task:
-                value = score.of(self._metric) if self._metric else score.value
-                return value if score.higher_is_better else -value
+                if self._metric:
+                    return score.of(self._metric) * (1 if score.better_when_higher(self._metric) else -1)
+                return score.value if score.higher_is_better else -score.value
         raise RunError(f"eval.select: task '{self._task}' has no labelled validation rows")
 
     def update(self, scores: Sequence[TaskScore], step: int) -> bool:

@@ -41,7 +41,8 @@ class Passes:
             losses_K += pass_K.detach()
         penalty = self._model.sharing.penalty()
         if penalty is not None:
-            self._fabric.backward(penalty)
+            # Every process has the whole of it, and gradients are summed over processes.
+            self._fabric.backward(penalty / self._fabric.world_size)
         return Weighted(self._reduced(losses_K), weights_K, None if penalty is None else penalty.detach())
 
     def losses(self) -> Tensor:

@@ -31,6 +31,6 @@ class Temperature(ChanceSampler):
         self._temperature, self._cap = temperature, cap
 
     def weights(self) -> np.ndarray:
-        """min(N_i, K)^(1/T)."""
+        """min(N_i, K)^(1/T), over the largest of them: a low T does not overflow."""
         capped = self.sizes_K if self._cap is None else np.minimum(self.sizes_K, self._cap)
-        return capped.astype(np.float64) ** (1 / self._temperature)
+        return (capped / capped.max()) ** (1 / self._temperature)

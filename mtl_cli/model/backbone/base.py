@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from mtl_cli.data.batch import Batch
+from mtl_cli.model.quiet import quiet
 
 Pooling = Literal["cls", "mean", "max"]
 
@@ -97,5 +98,6 @@ class Backbone(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write a folder that `AutoModel.from_pretrained` and `AutoTokenizer.from_pretrained` load."""
-        self.encoder.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        with quiet():
+            self.encoder.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)

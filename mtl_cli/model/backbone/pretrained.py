@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as hub_logging
 
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone, Pooling
+from mtl_cli.model.quiet import quiet
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ def pretrained(*, path: str, pooling: Pooling, package: Package | None) -> Backb
 def load(folder: str, pooling: Pooling, identity: str) -> Backbone:
     """Load an encoder and tokenizer from a folder or hub id. Raises `ConfigError` if that fails."""
     try:
-        with _quiet():
+        with quiet():
             encoder = AutoModel.from_pretrained(folder)
             tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
@@ -100,17 +98,3 @@ def _sha256(path: Path) -> str:
         while block := stream.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars or load reports of the library on our output."""
-    level, bars = hub_logging.get_verbosity(), hub_logging.is_progress_bar_enabled()
-    hub_logging.set_verbosity_error()
-    hub_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        hub_logging.set_verbosity(level)
-        if bars:
-            hub_logging.enable_progress_bar()

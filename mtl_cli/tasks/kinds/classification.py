@@ -54,7 +54,7 @@ class Classification(Kind):
             return self._ids[text]
         if text in ("", "-1"):
             return math.nan
-        if not self._names_only and text.isdigit() and int(text) < len(self._labels):
+        if not self._names_only and text.isdecimal() and int(text) < len(self._labels):
             return float(text)
         allowed = ", ".join(self._labels[:20]) + (", ..." if len(self._labels) > 20 else "")
         ids = "" if self._names_only else f" or an id from 0 to {len(self._labels) - 1}"

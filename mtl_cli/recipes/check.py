@@ -1,0 +1,112 @@
+"""`mtl check`: everything that training does before its first step, one batch a task, and no training."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.data.batch import StepBatch
+from mtl_cli.data.collate import RowRef, collate
+from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.recipes.fabric import make_fabric
+from mtl_cli.recipes.prepare import BoundTask, Rows
+from mtl_cli.recipes.train import Builders, bind_all
+from mtl_cli.report.table import text_table
+from mtl_cli.train.step import Passes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found of one task."""
+
+    name: str
+    place: str
+    rows: str
+    labels: str
+    tokens: str
+    loss: float
+
+
+def check(config: TrainConfig) -> str:
+    """Bind every builder, read every row, run one batch a task.
+
+    Returns:
+        A table of what was found.
+
+    Raises:
+        ConfigError: with everything that is wrong, of all tasks together.
+    """
+    builders = bind_all(config)
+    fabric = make_fabric(config.fabric)
+    torch.manual_seed(config.seed)
+    backbone = builders.backbone.build()
+    rows = Rows(config.data, backbone)
+    faults: list[Fault] = []
+    sets = {name: found for name, bound in builders.tasks.items() if (found := _open(rows, bound, faults))}
+    names = list(builders.tasks)
+    for family, runtime in (("weighting", (names, [config.weights[n] for n in names])), ("sampler", (names, [len(s[0]) for s in sets.values()]))):
+        if len(sets) == len(names):
+            _build(builders, family, runtime, faults)
+    if faults:
+        raise ConfigError(faults)
+    sharing = builders.sharing.build(backbone, names)
+    kinds = {name: builders.tasks[name].task.kind.fitted(s[0].labels_N) for name, s in sets.items()}
+    model = fabric.to_device(MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed))
+    found = []
+    for name, (train, *validation) in sets.items():
+        chosen = np.flatnonzero(~np.isnan(train.labels_N))[: config.batch.size]
+        refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, train.lengths(chosen), strict=True)]
+        batch = StepBatch((collate(refs, {name: train}, backbone.pad_id),), {name: len(refs)})
+        weighted = Passes(model, kinds, batch, fabric).losses()
+        found.append(_described(builders.tasks[name], train, validation, float(weighted[list(kinds).index(name)])))
+    return _table(found)
+
+
+def _build(builders: Builders, family: str, runtime: tuple[object, ...], faults: list[Fault]) -> None:
+    try:
+        getattr(builders, family).build(*runtime)
+    except ConfigError as error:
+        faults.extend(error.faults)
+
+
+def _open(rows: Rows, bound: BoundTask, faults: list[Fault]) -> list[EncodedSet]:
+    """The training set and the validation sets; what is wrong goes to `faults`."""
+    found: list[EncodedSet] = []
+    for split in ("train", "validation"):
+        try:
+            found += rows.open(bound.task, split)
+        except DataError as error:
+            faults.append(Fault(f"tasks.{bound.task.name}", str(error)))
+        except ConfigError as error:
+            faults.extend(error.faults)
+    if found and all(s.meta.unlabelled == len(s) for s in found):
+        faults.append(Fault(f"tasks.{bound.task.name}", f"no row has a label in column '{bound.task.label}'"))
+    return found
+
+
+def _described(bound: BoundTask, train: EncodedSet, validation: list[EncodedSet], loss: float) -> Checked:
+    labels = train.labels_N[~np.isnan(train.labels_N)]
+    classes = bound.task.kind.classes
+    if classes:
+        counts = Counter(labels.astype(int).tolist())
+        shown = ", ".join(f"{name} {counts.get(i, 0):,}" for i, name in enumerate(classes[:6])) + (", ..." if len(classes) > 6 else "")
+    else:
+        shown = f"{labels.min():g} to {labels.max():g}, mean {labels.mean():.3g}"
+    place = train.origin.note or train.origin.place
+    rows = "/".join(f"{len(s):,}" for s in [train, *validation])
+    tokens = f"{train.meta.tokens / len(train):.0f}" + (f", {train.meta.truncated:,} cut" if train.meta.truncated else "")
+    return Checked(bound.task.name, place, rows, shown, tokens, loss)
+
+
+def _table(found: list[Checked]) -> str:
+    rows = [[c.name, c.place, c.rows, c.tokens, f"{c.loss:.4f}", c.labels] for c in found]
+    return text_table(["task", "data", "train/validation rows", "tokens a row", "first loss", "labels of train"], rows)

@@ -1,0 +1,82 @@
+"""A trained run, opened again: its config, encoder, heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+from transformers import AutoModel
+
+from mtl_cli.config.convert import bind, convert_or_raise
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.model.backbone.pretrained import load
+from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.model.quiet import quiet
+from mtl_cli.recipes.prepare import BoundTask, bind_tasks
+from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
+from mtl_cli.runs.folder import read_config
+from mtl_cli.tasks.kinds.base import Kind
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run folder and one of its checkpoints."""
+
+    path: Path
+    config: TrainConfig
+    checkpoint: Checkpoint
+
+    @property
+    def identity(self) -> str:
+        """Run and checkpoint, for records."""
+        return f"{self.path}/checkpoints/{self.checkpoint.path.name}"
+
+    def backbone(self) -> Backbone:
+        """The encoder of the checkpoint, pooled as in training."""
+        pooling: Any = self.config.backbone.options.get("pooling", "mean")
+        return load(str(self.checkpoint.encoder), pooling, self.identity)
+
+    def tasks(self) -> dict[str, BoundTask]:
+        """The run's tasks, with kinds as they were fitted to the training labels."""
+        faults: list[Fault] = []
+        bound = bind_tasks(self.config.tasks, self.config.data.max_length, faults)
+        if faults:
+            raise ConfigError(faults)
+        states = self.checkpoint.state["kinds"]
+        return {n: BoundTask(b.task.with_kind(b.task.kind.restored(states[n])), b.metrics) for n, b in bound.items()}
+
+    def model(self, backbone: Backbone, kinds: dict[str, Kind], fabric: Fabric) -> MultiTaskModel:
+        """The whole model with the checkpoint's weights, in evaluation mode."""
+        faults: list[Fault] = []
+        sharing = bind("sharing", self.config.sharing, faults, "sharing")
+        if sharing is None:
+            raise ConfigError(faults)
+        model = MultiTaskModel(sharing.build(backbone, list(kinds)), {n: k.head for n, k in kinds.items()}, self.config.seed)
+        load_weights(model, self.checkpoint)
+        return fabric.to_device(model).eval()
+
+
+def open_stored(run: str, checkpoint: str) -> StoredRun:
+    """Open a run folder.
+
+    Raises:
+        ConfigError: there is no run or no such checkpoint.
+        RunError: the checkpoint is damaged.
+    """
+    path = Path(run).expanduser()
+    config = convert_or_raise(TrainConfig, read_config(path))
+    return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint))
+
+
+def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
+    """Give a model the weights of a checkpoint. Raises `ConfigError` if names do not fit."""
+    with quiet():
+        encoder = AutoModel.from_pretrained(checkpoint.encoder)
+    model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
+    found = model.load_state_dict(checkpoint.model(), strict=False)
+    if found.unexpected_keys:
+        raise ConfigError(f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not")

@@ -1,0 +1,1 @@
+"""Labels that were never trained on: texts, labels -> scores."""

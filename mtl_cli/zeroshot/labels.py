@@ -1,0 +1,111 @@
+"""What the user says of the labels: names, and the texts that stand for them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtl_cli.errors import ConfigError, DataError, Fault
+
+SHORT = {
+    "pos": "positive", "neg": "negative", "neu": "neutral", "ent": "entailment", "con": "contradiction", "contra": "contradiction",
+    "sci": "science", "tech": "technology", "biz": "business", "pol": "politics", "edu": "education", "env": "environment",
+    "fin": "finance", "med": "medicine", "sport": "sports", "ham": "ordinary message", "sub": "subjective", "obj": "objective",
+}  # fmt: skip
+"""Common short labels and the words they stand for."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label."""
+
+    name: str
+    """As it stands in output and gold columns."""
+    texts: tuple[str, ...]
+    """What is compared with a text; several are averaged."""
+
+
+def parse_labels(text: str) -> dict[str, Any]:
+    """`pos,neg`, `pos=positive,neg=negative`, or a YAML file -> name -> text (None: the name itself) or mapping.
+
+    A label with a comma is put in double quotes.
+
+    Raises:
+        ConfigError: a label is empty or stands twice.
+        DataError: the file is not as it must be.
+    """
+    if text.endswith((".yaml", ".yml")) and "," not in text:
+        return _from_file(Path(text).expanduser())
+    parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
+    pairs = [part.partition("=") for part in parts]
+    names = [name.strip() for name, _, _ in pairs]
+    _check(names)
+    return {name: (words.strip() or None) if equals else None for name, (_, equals, words) in zip(names, pairs, strict=True)}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"--labels: there is no file {path}")
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not readable as YAML: {error}") from error
+    if isinstance(value, list):
+        value = dict.fromkeys(map(str, value))
+    if not isinstance(value, Mapping):
+        raise DataError(f"{path}: must hold a list of labels, or a mapping of label to text")
+    return {str(name): entry for name, entry in value.items()}
+
+
+def _check(names: Sequence[str]) -> None:
+    if not names or "" in names:
+        raise ConfigError("--labels: there is an empty label; write --labels pos,neg")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"--labels: {', '.join(twice)} stands more than once")
+
+
+def make_labels(given: Mapping[str, Any] | Sequence[str] | None, templates: Sequence[str]) -> tuple[list[Label], list[str]]:
+    """The labels with their texts.
+
+    Args:
+        given: name -> text, None (the name itself), or a mapping with `description`, `text` or `templates`; or a list of names.
+        templates: each has one `{}`, where a label's text is put.
+
+    Returns:
+        The labels, and a sentence for each short label that was read as its word.
+
+    Raises:
+        ConfigError: fewer than two labels, a template without `{}`, an unknown entry.
+    """
+    if isinstance(given, Sequence):
+        _check([str(name) for name in given])
+        given = dict.fromkeys(map(str, given))
+    if not given or len(given) < 2:
+        raise ConfigError(f"--labels: there must be at least two labels; found {len(given or {})}. Write --labels pos,neg")
+    said: list[str] = []
+    faults = [Fault("templates", f"'{t}' has no place for the label: write {{}} there") for t in templates if t.count("{}") != 1]
+    labels = [_label(name, entry, templates, said, faults) for name, entry in given.items()]
+    if faults:
+        raise ConfigError(faults)
+    return labels, said
+
+
+def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], faults: list[Fault]) -> Label:
+    own = {"text": entry} if not isinstance(entry, Mapping) else dict(entry)
+    unknown = own.keys() - {"text", "description", "templates"}
+    if unknown:
+        faults.append(Fault(f"labels.{name}", f"has text, description and templates; found {', '.join(sorted(map(str, unknown)))}"))
+    word = own.get("text")
+    if word is None and "description" not in own and name.lower() in SHORT:
+        word = SHORT[name.lower()]
+        said.append(f"label '{name}' is read as '{word}'; write {name}=... for another text")
+    texts = [template.replace("{}", str(word if word is not None else name)) for template in own.get("templates") or templates]
+    if "description" in own:
+        texts = [str(own["description"])] + (texts if word is not None or "templates" in own else [])
+    return Label(name, tuple(texts))

@@ -1,0 +1,28 @@
+"""What a zero-shot engine provides. Legend: N texts, L labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtl_cli.zeroshot.labels import Label
+
+
+class Method(ABC):
+    """Scores texts against labels that it was not trained on."""
+
+    @abstractmethod
+    def score(self, texts: Sequence[str], labels: Sequence[Label]) -> np.ndarray:
+        """Logits, shape [N, L]; their softmax is the probability of each label.
+
+        A text's logits depend on nothing but the text and the labels: not on the other texts, their order or number.
+        """
+
+
+def probabilities(logits_NL: np.ndarray) -> np.ndarray:
+    """Softmax over the labels."""
+    shifted = logits_NL - logits_NL.max(axis=1, keepdims=True)
+    scores = np.exp(shifted)
+    return scores / scores.sum(axis=1, keepdims=True)
