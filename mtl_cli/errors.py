@@ -23,7 +23,7 @@ class DataError(MtlError):
     exit_code = 2
 
 
-class Interrupted(MtlError):
+class Interrupted(MtlError):  # noqa: N818
     """The run was told to stop and has saved its state.
 
     Args:

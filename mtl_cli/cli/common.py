@@ -13,9 +13,18 @@ if TYPE_CHECKING:
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides in Hydra's grammar: task=rte, weights.rte=2, +key=v, ~key.", autocompletion=complete),
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Overrides in Hydra's grammar: task=rte, weights.rte=2, +key=v, ~key.",
+        autocompletion=complete,
+    ),
 ]
-ConfigDir = Annotated[str | None, typer.Option("--config-dir", metavar="DIR", help="Folder with YAML files of your own: DIR/task/mine.yaml is task=mine.")]
+ConfigDir = Annotated[
+    str | None,
+    typer.Option(
+        "--config-dir", metavar="DIR", help="Folder with YAML files of your own: DIR/task/mine.yaml is task=mine."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback instead of a message when something fails.")]
 ShowConfig = Annotated[bool, typer.Option("--cfg", help="Print the composed config and stop.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and results only.")]

@@ -17,7 +17,10 @@ def _groups() -> list[str]:
 
 
 def command(
-    group: Annotated[str | None, typer.Argument(help="One group, such as task or sampler; without it, all groups.", autocompletion=_groups)] = None,
+    group: Annotated[
+        str | None,
+        typer.Argument(help="One group, such as task or sampler; without it, all groups.", autocompletion=_groups),
+    ] = None,
     config_dir: ConfigDir = None,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
@@ -30,8 +33,7 @@ def command(
     names = groups(folders)
     if group is None:
         for name in names:
-            options = [option.name for option in listed(name, folders)]
-            typer.echo(f"{name:<12} {', '.join(options)}")
+            typer.echo(f"{name:<12} {', '.join(option.name for option in listed(name, folders))}")
         return
     if group not in names:
         raise ConfigError(f"there is no group '{group}'. {did_you_mean(group, names)}")

@@ -18,8 +18,17 @@ app = typer.Typer(help="Look at run folders.", no_args_is_help=True, rich_markup
 @app.command("ls")
 def ls(
     folder: Annotated[str | None, typer.Argument(help="Folder of runs; MTL_OUTPUTS or ./outputs if not given.")] = None,
-    columns: Annotated[str | None, typer.Option("--columns", "-c", help="Comma-separated: run, status, mean, TASK, TASK/METRIC, steps, seconds, any config key.")] = None,
-    sort: Annotated[str | None, typer.Option("--sort", "-s", help="Column to sort by; -COLUMN for the largest first.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            "-c",
+            help="Comma-separated: run, status, mean, TASK, TASK/METRIC, steps, seconds, any config key.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", "-s", help="Column to sort by; -COLUMN for the largest first.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
     debug: Debug = False,  # noqa: ARG001
@@ -72,8 +81,14 @@ def _check_columns(columns: list[str], runs: list[RunRecord]) -> None:
 
     known = {"run", "status", "note", "steps", "seconds", "mean"}
     for record in runs:
-        known |= set(record.scores) | set(record.config) | {k for k, v in record.summary.items() if not isinstance(v, dict | list)}
-    faults = [Fault("", f"no run has a column '{name}'. {did_you_mean(name, known)}") for name in columns if name not in known]
+        known |= (
+            set(record.scores)
+            | set(record.config)
+            | {k for k, v in record.summary.items() if not isinstance(v, dict | list)}
+        )
+    faults = [
+        Fault("", f"no run has a column '{name}'. {did_you_mean(name, known)}") for name in columns if name not in known
+    ]
     if faults and runs:
         raise ConfigError(faults)
 

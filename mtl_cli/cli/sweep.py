@@ -11,7 +11,7 @@ import typer
 from mtl_cli.cli.common import composed, print_config, quiet_libraries
 
 if TYPE_CHECKING:
-    from mtl_cli.recipes.train import Asked
+    from mtl_cli.recipes.asked import Asked
 
 
 def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> None:
@@ -45,7 +45,9 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
         raise RunError(f"{len(failed)} of {len(asked)} points failed: {', '.join(failed)}. {again}")
 
 
-def _asked(overrides: list[str], listed: list[list[str]], axes: list[str], config_dir: str | None) -> tuple[list[Asked], str, str | None]:
+def _asked(
+    overrides: list[str], listed: list[list[str]], axes: list[str], config_dir: str | None
+) -> tuple[list[Asked], str, str | None]:
     """All points with their names, the sweep's name and its outputs folder."""
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig

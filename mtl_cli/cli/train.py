@@ -11,7 +11,9 @@ from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, c
 
 def command(
     overrides: Overrides = None,
-    multirun: Annotated[bool, typer.Option("--multirun", "-m", help="Run every combination of values: weights.rte=0.5,1,2.")] = False,
+    multirun: Annotated[
+        bool, typer.Option("--multirun", "-m", help="Run every combination of values: weights.rte=0.5,1,2.")
+    ] = False,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
     quiet: Quiet = False,

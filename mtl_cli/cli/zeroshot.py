@@ -15,15 +15,31 @@ if TYPE_CHECKING:
     from mtl_cli.recipes.zeroshot import Answer
 
 
-def command(  # noqa: PLR0913
+def command(
     overrides: Overrides = None,
-    labels: Annotated[str | None, typer.Option("--labels", "-l", help="pos,neg or pos=positive,neg=negative or a YAML file of label: text.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", "-l", help="pos,neg or pos=positive,neg=negative or a YAML file of label: text."),
+    ] = None,
     text: Annotated[list[str] | None, typer.Option("--text", "-t", help="A text; may be given several times.")] = None,
-    file: Annotated[str | None, typer.Option("--file", "-f", help="Texts: .txt (one a line), .csv, .tsv, .jsonl, .parquet; - for standard input.")] = None,
-    text_column: Annotated[str | None, typer.Option("--text-column", help="Column of the text.  [default: text]")] = None,
-    label_column: Annotated[str | None, typer.Option("--label-column", help="Column of gold labels.  [default: label, if there]")] = None,
-    template: Annotated[list[str] | None, typer.Option("--template", help="Such as 'This text is about {}.'; several are averaged.")] = None,
-    output: Annotated[str | None, typer.Option("--format", help="auto (table on a terminal, else jsonl), table or jsonl.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file", "-f", help="Texts: .txt (one a line), .csv, .tsv, .jsonl, .parquet; - for standard input."
+        ),
+    ] = None,
+    text_column: Annotated[
+        str | None, typer.Option("--text-column", help="Column of the text.  [default: text]")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option("--label-column", help="Column of gold labels.  [default: label, if there]")
+    ] = None,
+    template: Annotated[
+        list[str] | None, typer.Option("--template", help="Such as 'This text is about {}.'; several are averaged.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--format", help="auto (table on a terminal, else jsonl), table or jsonl.")
+    ] = None,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
     quiet: Quiet = False,
@@ -72,7 +88,9 @@ def _apply(
         values["labels"] = parse_labels(labels)
     given = {"texts": text or None, "file": file, "text_column": text_column, "label_column": label_column}
     values["input"].update({name: value for name, value in given.items() if value is not None})
-    values.update({name: value for name, value in (("templates", template or None), ("format", output)) if value is not None})
+    values.update(
+        {name: value for name, value in (("templates", template or None), ("format", output)) if value is not None}
+    )
 
 
 def _write_json(answer: Answer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -83,13 +83,17 @@ def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] 
 
 
 def _plain(config: DictConfig) -> Composed:
-    choices = {k: str(v) for k, v in OmegaConf.to_container(config.hydra.runtime.choices).items() if "/" not in k}
-    own = OmegaConf.masked_copy(config, [k for k in config if k != "hydra"])
+    chosen = cast(dict[str, Any], OmegaConf.to_container(config.hydra.runtime.choices))
+    choices = {key: str(value) for key, value in chosen.items() if "/" not in key}
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     missing = sorted(OmegaConf.missing_keys(own))
     if missing:
         raise ConfigError([Fault(key, f"missing: give {key}=VALUE") for key in missing])
-    values = OmegaConf.to_container(own, resolve=True)
-    return Composed({str(k): v for k, v in values.items()}, choices)  # type: ignore[union-attr]
+    try:
+        values = cast(dict[str, Any], OmegaConf.to_container(own, resolve=True))
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from error
+    return Composed(values, choices)
 
 
 def options(loader: ConfigLoader, group: str) -> list[str]:

@@ -97,7 +97,13 @@ def _shown(value: object) -> str:
     return repr(value) if isinstance(value, str | int | float | bool) or value is None else type(value).__name__
 
 
-_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+}
 
 
 def _scalar(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
@@ -148,7 +154,9 @@ def _union(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if len(tried) == 1 or nested:
         faults.extend((nested or tried)[0])
     else:
-        faults.append(Fault(key, " or ".join(own[0].problem.split("; found")[0] for own in tried) + f"; found {_shown(value)}"))
+        faults.append(
+            Fault(key, " or ".join(own[0].problem.split("; found")[0] for own in tried) + f"; found {_shown(value)}")
+        )
     return BAD
 
 
@@ -165,7 +173,8 @@ def _sequence(cls: Any, origin: Any, value: object, faults: list[Fault], key: st
     else:
         members = (args[0],) * len(value)
     items = [
-        _convert(member, item, faults, f"{key}[{i}]") for i, (member, item) in enumerate(zip(members, value, strict=True))
+        _convert(member, item, faults, f"{key}[{i}]")
+        for i, (member, item) in enumerate(zip(members, value, strict=True))
     ]
     return BAD if any(item is BAD for item in items) else origin(items)
 
@@ -194,10 +203,19 @@ def _node(value: object, faults: list[Fault], key: str) -> Any:
 
 def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if not isinstance(value, Mapping):
-        faults.append(Fault(key, f"must be a mapping with {', '.join(f.name for f in dataclasses.fields(cls))}; found {_shown(value)}"))
+        faults.append(
+            Fault(
+                key,
+                f"must be a mapping with {', '.join(f.name for f in dataclasses.fields(cls))}; found {_shown(value)}",
+            )
+        )
         return BAD
     hints = typing.get_type_hints(cls)
-    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    required = {
+        f.name
+        for f in dataclasses.fields(cls)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
     found = _fields({f.name: hints[f.name] for f in dataclasses.fields(cls)}, required, value, faults, key)
     if isinstance(found, _Bad):
         return BAD
@@ -211,7 +229,12 @@ def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
 
 
 def _fields(
-    hints: Mapping[str, Any], required: set[str], value: Mapping[Any, Any], faults: list[Fault], key: str, whose: str = ""
+    hints: Mapping[str, Any],
+    required: set[str],
+    value: Mapping[Any, Any],
+    faults: list[Fault],
+    key: str,
+    whose: str = "",
 ) -> dict[str, Any] | _Bad:
     """Convert the members of a mapping by name; unknown and missing names are faults."""
     before = len(faults)
@@ -219,7 +242,12 @@ def _fields(
         if name not in hints:
             takes = f" {whose} takes: {', '.join(hints) or 'no options'}." if whose else ""
             hint = did_you_mean(str(name), hints)
-            faults.append(Fault(_join(key, str(name)), f"unknown key. {hint if hint.startswith('Did') or not whose else ''}".rstrip() + takes))
+            faults.append(
+                Fault(
+                    _join(key, str(name)),
+                    f"unknown key. {hint if hint.startswith('Did') or not whose else ''}".rstrip() + takes,
+                )
+            )
     faults.extend(Fault(_join(key, name), "missing") for name in hints if name in required and name not in value)
     result = {n: _convert(hints[n], value[n], faults, _join(key, n)) for n in hints if n in value}
     return BAD if len(faults) > before else result
@@ -263,7 +291,9 @@ def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None
     elif node.name in FAMILIES[family]:
         builder = resolve(family, node.name)
     else:
-        faults.append(Fault(_join(key, "name"), f"unknown {family} '{node.name}'. {did_you_mean(node.name, FAMILIES[family])}"))
+        faults.append(
+            Fault(_join(key, "name"), f"unknown {family} '{node.name}'. {did_you_mean(node.name, FAMILIES[family])}")
+        )
         return None
     if builder is None:
         return None

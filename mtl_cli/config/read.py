@@ -34,7 +34,9 @@ def _family_faults(cls: type, values: Mapping[str, Any], faults: list[Fault]) ->
     nodes = [(name, name, value) for name, value in families.items()]
     tasks = values.get("tasks")
     if isinstance(tasks, Mapping):
-        nodes += [("kind", f"tasks.{n}.kind", t["kind"]) for n, t in tasks.items() if isinstance(t, Mapping) and "kind" in t]
+        nodes += [
+            ("kind", f"tasks.{n}.kind", t["kind"]) for n, t in tasks.items() if isinstance(t, Mapping) and "kind" in t
+        ]
     for family, key, value in nodes:
         node = convert(Node, value, [], key)
         if isinstance(node, Node):

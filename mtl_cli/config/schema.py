@@ -96,7 +96,9 @@ class RunSection:
 
     def faults(self) -> Iterator[Fault]:
         """The name must be a path below the outputs folder."""
-        if self.name is not None and (not PurePath(self.name).parts or self.name.startswith(("/", "~")) or ".." in self.name.split("/")):
+        if self.name is not None and (
+            not PurePath(self.name).parts or self.name.startswith(("/", "~")) or ".." in self.name.split("/")
+        ):
             yield Fault("name", f"must be a folder name below the outputs folder; found '{self.name}'")
 
 
@@ -247,7 +249,10 @@ class TrainConfig:
         for name in self.tasks.keys() - self.weights.keys():
             yield Fault(f"weights.{name}", f"missing: every task has a weight. Add +weights.{name}=1.0")
         for name in self.weights.keys() - self.tasks.keys():
-            yield Fault(f"weights.{name}", f"no task has this name. {did_you_mean(name, self.tasks)} To drop it: ~weights.{name}")
+            yield Fault(
+                f"weights.{name}",
+                f"no task has this name. {did_you_mean(name, self.tasks)} To drop it: ~weights.{name}",
+            )
         for name, weight in self.weights.items():
             if weight < 0:
                 yield Fault(f"weights.{name}", f"must be 0 or more; found {weight}")
@@ -262,7 +267,10 @@ class TrainConfig:
         if task not in self.tasks:
             yield Fault("eval.select", f"'{self.eval.select}' is no task. {did_you_mean(task, ['mean', *self.tasks])}")
         elif metric and metric not in self.tasks[task].metrics:
-            yield Fault("eval.select", f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}")
+            yield Fault(
+                "eval.select",
+                f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}",
+            )
 
 
 def task_name_faults(tasks: dict[str, TaskConfig]) -> Iterator[Fault]:

@@ -42,7 +42,9 @@ class Batch:
         """The same batch on a device."""
         if device.type == "cpu":
             return self
-        moved = [None if t is None else t.to(device, non_blocking=True) for t in (self.ids_BL, self.mask_BL, self.types_BL)]
+        moved = [
+            None if t is None else t.to(device, non_blocking=True) for t in (self.ids_BL, self.mask_BL, self.types_BL)
+        ]
         parts = tuple(Part(p.task, p.rows, p.labels_B.to(device, non_blocking=True)) for p in self.parts)
         assert moved[0] is not None
         return Batch(moved[0], moved[1], moved[2], parts)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -82,7 +82,13 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 def encode(
-    task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, tokenizer_digest: str, cache: Path, *, need_labels: bool = True
+    task: Task,
+    origin: Origin,
+    tokenizer: PreTrainedTokenizerFast,
+    tokenizer_digest: str,
+    cache: Path,
+    *,
+    need_labels: bool = True,
 ) -> EncodedSet:
     """Open a set in the cache, encoding it first if it is not there.
 
@@ -111,7 +117,9 @@ def encode(
             shutil.rmtree(folder, ignore_errors=True)
             _write(task, origin, tokenizer, fingerprint, folder, need_labels)
         except OSError as error:
-            raise RunError(f"cannot write encoded rows to {folder.parent}: {error.strerror}. Set data.cache=DIR or MTL_CACHE.") from error
+            raise RunError(
+                f"cannot write encoded rows to {folder.parent}: {error.strerror}. Set data.cache=DIR or MTL_CACHE."
+            ) from error
         encoded = _open(origin, folder)
         if encoded is None:
             raise RunError(f"the encoded rows in {folder} are damaged as soon as they are written; look at the disk")
@@ -130,7 +138,10 @@ def _open(origin: Origin, folder: Path) -> EncodedSet | None:
         meta = Meta(**json.loads((folder / "meta.json").read_text()))
         ids = _mapped(folder / "ids.bin", meta.ids_dtype, meta.tokens)
         types = _mapped(folder / "types.bin", "uint8", meta.tokens) if meta.has_types else None
-        offsets, labels = _mapped(folder / "offsets.bin", "int64", meta.rows + 1), _mapped(folder / "labels.bin", "float32", meta.rows)
+        offsets, labels = (
+            _mapped(folder / "offsets.bin", "int64", meta.rows + 1),
+            _mapped(folder / "labels.bin", "float32", meta.rows),
+        )
     except (OSError, ValueError, TypeError):
         return None
     return EncodedSet(origin, meta, ids, types, offsets, labels)
@@ -158,7 +169,9 @@ def _building(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write(task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path, need_labels: bool) -> None:
+def _write(
+    task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path, need_labels: bool
+) -> None:
     ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
     with _building(folder) as scratch, contextlib.ExitStack() as stack:
         out = {n: stack.enter_context((scratch / f"{n}.bin").open("wb")) for n in ("ids", "types", "offsets", "labels")}
@@ -193,7 +206,7 @@ class _Counts:
 
 
 def _write_chunk(
-    task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: dict[str, IO[bytes]], counts: _Counts,
+    task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: Mapping[str, IO[bytes]], counts: _Counts,
     ids_dtype: str, need_labels: bool,
 ) -> None:  # fmt: skip
     texts = [[_text(row, column, task.name) for row in chunk] for column in task.text]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_cli.data.batch import StepBatch
+from mtl_cli.data.batch import Batch, StepBatch
 from mtl_cli.data.collate import RowRef, collate, cut
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.sampler.base import Sampler
@@ -107,7 +107,8 @@ class StepLoader:
         """Rows of each step of a window; each task's rows are dealt by length if there are several steps."""
         first = window * self._window
         counts = [
-            self._sampler.counts(t, self._size, np.random.default_rng((self._seed, 1, t))) for t in range(first, first + self._window)
+            self._sampler.counts(t, self._size, np.random.default_rng((self._seed, 1, t)))
+            for t in range(first, first + self._window)
         ]
         steps: list[list[RowRef]] = [[] for _ in counts]
         self._next_cursors = dict(self._cursors)
@@ -127,17 +128,27 @@ class StepLoader:
                 at += wanted[s]
         return steps
 
-    def _cut(self, refs: list[RowRef]) -> tuple:
+    def _cut(self, refs: list[RowRef]) -> tuple[Batch, ...]:
         # Every world-th row of the sorted list: each process gets its share of long and short rows.
         mine = sorted(refs, key=lambda ref: ref.length)[self._rank :: self._world]
         if not mine:
             return ()
-        cuts = cut(np.array([ref.length for ref in mine]), self._passes.pass_cost, self._passes.max_rows, self._passes.max_tokens)
+        cuts = cut(
+            np.array([ref.length for ref in mine]),
+            self._passes.pass_cost,
+            self._passes.max_rows,
+            self._passes.max_tokens,
+        )
         return tuple(collate([mine[i] for i in piece], self._sets, self._pad_id) for piece in cuts)
 
     def state_dict(self) -> dict[str, Any]:
         """Where each task's stream and the sampler stood at the start of the current window."""
-        return {"cursors": dict(self._cursors), "next": dict(self._next_cursors), "window": self._planned[0], "sampler": self._sampler_state}
+        return {
+            "cursors": dict(self._cursors),
+            "next": dict(self._next_cursors),
+            "window": self._planned[0],
+            "sampler": self._sampler_state,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""

@@ -24,7 +24,9 @@ class Metric(ABC):
         """The metric over all rows; NaN where it is not defined (a correlation of constants)."""
 
     @abstractmethod
-    def resampled(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, rng: np.random.Generator) -> np.ndarray:
+    def resampled(
+        self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, rng: np.random.Generator
+    ) -> np.ndarray:
         """The metric over `rounds` samples of N rows drawn with replacement, shape [R]."""
 
 
@@ -47,7 +49,9 @@ class ConfusionMetric(Metric):
         """Over all rows."""
         return float(self.of(confusion(gold_N, predicted_N, classes)[None])[0])
 
-    def resampled(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, rng: np.random.Generator) -> np.ndarray:
+    def resampled(
+        self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, rng: np.random.Generator
+    ) -> np.ndarray:
         """One multinomial draw a resample."""
         counts = confusion(gold_N, predicted_N, classes)
         shares = (counts / counts.sum()).ravel()
@@ -75,7 +79,14 @@ class PairedMetric(Metric):
         """Over all rows."""
         return float(self.of(gold_N[None], predicted_N[None])[0])
 
-    def resampled(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG002
+    def resampled(
+        self,
+        gold_N: np.ndarray,
+        predicted_N: np.ndarray,
+        classes: int,  # noqa: ARG002
+        rounds: int,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         """Rows drawn with replacement."""
         n = len(gold_N)
         step = max(1, _CELLS // n)

@@ -58,7 +58,13 @@ def mean_score(scores: Sequence[TaskScore]) -> float:
 
 
 def score_set(
-    metrics: Mapping[str, Metric], set_name: str, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, seed: int
+    metrics: Mapping[str, Metric],
+    set_name: str,
+    gold_N: np.ndarray,
+    predicted_N: np.ndarray,
+    classes: int,
+    rounds: int,
+    seed: int,
 ) -> list[MetricScore]:
     """Score one set of rows; rows without a label (NaN) are left out.
 
@@ -82,7 +88,14 @@ def score_set(
 
 
 def _score(
-    name: str, metric: Metric, set_name: str, gold: np.ndarray, predicted: np.ndarray, classes: int, rounds: int, seed: int
+    name: str,
+    metric: Metric,
+    set_name: str,
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    classes: int,
+    rounds: int,
+    seed: int,
 ) -> MetricScore:
     low = high = None
     if rounds:
@@ -91,4 +104,6 @@ def _score(
             samples = metric.resampled(gold, predicted, classes, rounds, rng)
         if not np.isnan(samples).all():
             low, high = (float(v) for v in np.nanpercentile(samples, [2.5, 97.5]))
-    return MetricScore(name, set_name, metric.value(gold, predicted, classes), low, high, len(gold), metric.higher_is_better)
+    return MetricScore(
+        name, set_name, metric.value(gold, predicted, classes), low, high, len(gold), metric.higher_is_better
+    )

@@ -12,11 +12,11 @@ from transformers.utils import logging as library
 def quiet() -> Iterator[None]:
     """Inside, the library reports errors alone."""
     level, bars = library.get_verbosity(), library.is_progress_bar_enabled()
-    library.set_verbosity_error()
-    library.disable_progress_bar()
+    library.set_verbosity_error()  # type: ignore[no-untyped-call]
+    library.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         library.set_verbosity(level)
         if bars:
-            library.enable_progress_bar()
+            library.enable_progress_bar()  # type: ignore[no-untyped-call]

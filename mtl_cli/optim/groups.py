@@ -49,7 +49,14 @@ def freeze(placed: Iterable[Placed], layers: int, upto: int | Literal["nothing",
     if upto == "nothing":
         return
     if isinstance(upto, int) and upto > layers:
-        raise ConfigError([Fault("optim.freeze", f"the encoder has {layers} layers; found {upto}. For all of it: optim.freeze=encoder")])
+        raise ConfigError(
+            [
+                Fault(
+                    "optim.freeze",
+                    f"the encoder has {layers} layers; found {upto}. For all of it: optim.freeze=encoder",
+                )
+            ]
+        )
     for item in placed:
         if item.depth is not None and (upto == "encoder" or item.depth <= upto):
             item.parameter.requires_grad_(False)
@@ -70,7 +77,8 @@ def adamw(placed: Iterable[Placed], layers: int, rates: Rates, extra: Iterator[n
     if own:
         groups.setdefault((rates.head_lr, 0.0), []).extend(own)
     listed: list[dict[str, Any]] = [
-        {"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()
+        {"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": decay}
+        for (lr, decay), parameters in groups.items()
     ]
     if not listed:
         raise ConfigError([Fault("optim.freeze", "nothing is left to train")])

@@ -53,22 +53,26 @@ def check(config: TrainConfig) -> str:
     faults: list[Fault] = []
     sets = {name: found for name, bound in builders.tasks.items() if (found := _open(rows, bound, faults))}
     names = list(builders.tasks)
-    for family, runtime in (("weighting", (names, [config.weights[n] for n in names])), ("sampler", (names, [len(s[0]) for s in sets.values()]))):
+    for family, runtime in (
+        ("weighting", (names, [config.weights[n] for n in names])),
+        ("sampler", (names, [len(s[0]) for s in sets.values()])),
+    ):
         if len(sets) == len(names):
             _build(builders, family, runtime, faults)
     if faults:
         raise ConfigError(faults)
     sharing = builders.sharing.build(backbone, names)
     kinds = {name: builders.tasks[name].task.kind.fitted(s[0].labels_N) for name, s in sets.items()}
-    model = fabric.to_device(MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed))
-    found = []
+    model = MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed)
+    fabric.to_device(model)
+    described: list[Checked] = []
     for name, (train, *validation) in sets.items():
         chosen = np.flatnonzero(~np.isnan(train.labels_N))[: config.batch.size]
         refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, train.lengths(chosen), strict=True)]
         batch = StepBatch((collate(refs, {name: train}, backbone.pad_id),), {name: len(refs)})
         weighted = Passes(model, kinds, batch, fabric).losses()
-        found.append(_described(builders.tasks[name], train, validation, float(weighted[list(kinds).index(name)])))
-    return _table(found)
+        described.append(_described(builders.tasks[name], train, validation, float(weighted[list(kinds).index(name)])))
+    return _table(described)
 
 
 def _build(builders: Builders, family: str, runtime: tuple[object, ...], faults: list[Fault]) -> None:
@@ -98,12 +102,16 @@ def _described(bound: BoundTask, train: EncodedSet, validation: list[EncodedSet]
     classes = bound.task.kind.classes
     if classes:
         counts = Counter(labels.astype(int).tolist())
-        shown = ", ".join(f"{name} {counts.get(i, 0):,}" for i, name in enumerate(classes[:6])) + (", ..." if len(classes) > 6 else "")
+        shown = ", ".join(f"{name} {counts.get(i, 0):,}" for i, name in enumerate(classes[:6])) + (
+            ", ..." if len(classes) > 6 else ""
+        )
     else:
         shown = f"{labels.min():g} to {labels.max():g}, mean {labels.mean():.3g}"
     place = train.origin.note or train.origin.place
     rows = "/".join(f"{len(s):,}" for s in [train, *validation])
-    tokens = f"{train.meta.tokens / len(train):.0f}" + (f", {train.meta.truncated:,} cut" if train.meta.truncated else "")
+    tokens = f"{train.meta.tokens / len(train):.0f}" + (
+        f", {train.meta.truncated:,} cut" if train.meta.truncated else ""
+    )
     return Checked(bound.task.name, place, rows, shown, tokens, loss)
 
 

@@ -46,17 +46,33 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     kinds = {name: bound.task.kind for name, bound in trained.items()}
     model = run.model(backbone, kinds, fabric)
     scored = [
-        Scored(name, kinds[heads[name]], bound.metrics, heads[name], [_relabelled(s, bound.task.kind, kinds[heads[name]]) for s in sets[name]])
+        Scored(
+            name,
+            kinds[heads[name]],
+            bound.metrics,
+            heads[name],
+            [_relabelled(s, bound.task.kind, kinds[heads[name]]) for s in sets[name]],
+        )
         for name, bound in asked.items()
     ]
     folder = _folder(config, run, values)
-    scores = score(scored, Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None), folder / "predictions")
+    scores = score(
+        scored,
+        Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None),
+        folder / "predictions",
+    )
     with explained(folder):
         write_text(folder / "config.yaml", yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True))
         summary = {
-            "status": "done", "run": str(run.path), "checkpoint": run.checkpoint.path.name, "split": config.split, **summarised(scores), "heads": heads,
-            "data": describe_data(sets), "environment": environment(),
-        }  # fmt: skip
+            "status": "done",
+            "run": str(run.path),
+            "checkpoint": run.checkpoint.path.name,
+            "split": config.split,
+            **summarised(scores),
+            "heads": heads,
+            "data": describe_data(sets),
+            "environment": environment(),
+        }
         write_json(folder / "summary.json", summary)
     _report(scored, scores, run, config.split)
     return folder
@@ -65,7 +81,9 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
 def _report(scored: list[Scored], scores: list[Any], run: StoredRun, split: str) -> None:
     unscored = [task.name for task in scored if task.name not in {s.task for s in scores}]
     if unscored:
-        log.warning("%s: the %s split has no labels: predictions are written, there is no score", ", ".join(unscored), split)
+        log.warning(
+            "%s: the %s split has no labels: predictions are written, there is no score", ", ".join(unscored), split
+        )
     if scores:
         log.info("%s", score_table(scores, f"{run.identity} on {split}"))
 
@@ -78,7 +96,11 @@ def _asked_tasks(config: EvalConfig, run: StoredRun) -> dict[str, BoundTask]:
             faults.append(Fault(f"files.{name}", f"no task has this name. {did_you_mean(name, chosen)}"))
             continue
         chosen[name] = dataclasses.replace(chosen[name], source=SourceConfig(files={config.split: file}))
-    faults += [Fault(f"heads.{name}", f"no task has this name. {did_you_mean(name, chosen)}") for name in config.heads or {} if name not in chosen]
+    faults += [
+        Fault(f"heads.{name}", f"no task has this name. {did_you_mean(name, chosen)}")
+        for name in config.heads or {}
+        if name not in chosen
+    ]
     if config.files:
         chosen = {name: task for name, task in chosen.items() if name in config.files}
     bound = bind_tasks(chosen, config.data.max_length or run.config.data.max_length, faults)
@@ -103,14 +125,23 @@ def _head(name: str, bound: BoundTask, trained: Mapping[str, BoundTask], heads: 
         if told not in trained:
             raise ConfigError([Fault(f"heads.{name}", f"the run has no head '{told}'. {did_you_mean(told, trained)}")])
         if not _fits(bound.task.kind, trained[told].task.kind):
-            raise ConfigError([Fault(f"heads.{name}", f"head '{told}' {_misfit(bound.task.kind, trained[told].task.kind)}")])
+            raise ConfigError(
+                [Fault(f"heads.{name}", f"head '{told}' {_misfit(bound.task.kind, trained[told].task.kind)}")]
+            )
         return told
     if name in trained:
         return name
     fitting = [other for other, b in trained.items() if _fits(bound.task.kind, b.task.kind)]
     if len(fitting) != 1:
         found = f"several fit: {', '.join(fitting)}" if fitting else "no head has its labels"
-        raise ConfigError([Fault("heads", f"the run was not trained on '{name}', and {found}. Heads: {', '.join(trained)}. Give heads={{{name}: HEAD}}")])
+        raise ConfigError(
+            [
+                Fault(
+                    "heads",
+                    f"the run was not trained on '{name}', and {found}. Heads: {', '.join(trained)}. Give heads={{{name}: HEAD}}",
+                )
+            ]
+        )
     log.info("head     %s is scored by the head of %s", name, fitting[0])
     return fitting[0]
 
@@ -144,5 +175,3 @@ def _folder(config: EvalConfig, run: StoredRun, values: Mapping[str, Any]) -> Pa
     if "/" in name or name.startswith("."):
         raise ConfigError([Fault("name", f"must be one folder name; found '{name}'")])
     return run.path / "evals" / name
-
-

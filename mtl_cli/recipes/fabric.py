@@ -26,9 +26,19 @@ def make_fabric(section: FabricSection) -> Fabric:
     """
     faults = []
     if section.precision not in _PRECISIONS:
-        faults.append(Fault("fabric.precision", f"unknown precision '{section.precision}'. {did_you_mean(section.precision, _PRECISIONS)}"))
+        faults.append(
+            Fault(
+                "fabric.precision",
+                f"unknown precision '{section.precision}'. {did_you_mean(section.precision, _PRECISIONS)}",
+            )
+        )
     if section.strategy not in _STRATEGIES:
-        faults.append(Fault("fabric.strategy", f"unknown strategy '{section.strategy}'. {did_you_mean(section.strategy, _STRATEGIES)}"))
+        faults.append(
+            Fault(
+                "fabric.strategy",
+                f"unknown strategy '{section.strategy}'. {did_you_mean(section.strategy, _STRATEGIES)}",
+            )
+        )
     if faults:
         raise ConfigError(faults)
     several = section.devices not in (1, "1", "auto") or section.num_nodes > 1
@@ -37,12 +47,18 @@ def make_fabric(section: FabricSection) -> Fabric:
         with warnings.catch_warnings():
             # A GPU that is not used is a choice here, not an oversight.
             warnings.simplefilter("ignore")
-            probe = Fabric(accelerator=section.accelerator, devices=section.devices, num_nodes=section.num_nodes, strategy=strategy)
+            probe = Fabric(
+                accelerator=section.accelerator, devices=section.devices, num_nodes=section.num_nodes, strategy=strategy
+            )
             precision = _precision(section.precision, probe.device)
             if precision == "32-true":
                 return probe
             return Fabric(
-                accelerator=section.accelerator, devices=section.devices, num_nodes=section.num_nodes, strategy=strategy, precision=precision  # type: ignore[arg-type]
+                accelerator=section.accelerator,
+                devices=section.devices,
+                num_nodes=section.num_nodes,
+                strategy=strategy,
+                precision=precision,  # type: ignore[arg-type]
             )
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
         raise ConfigError([Fault("fabric", str(error).strip().split("\n")[0])]) from error
@@ -55,7 +71,11 @@ def _precision(asked: str, device: torch.device) -> str:
     if asked.startswith("bf16") and device.type == "cpu":
         ratio = bf16_time_ratio()
         if ratio > 1:
-            log.warning("fabric.precision=%s: a bf16 product takes %.0f times as long as fp32 on this processor; 32-true is faster.", asked, ratio)
+            log.warning(
+                "fabric.precision=%s: a bf16 product takes %.0f times as long as fp32 on this processor; 32-true is faster.",
+                asked,
+                ratio,
+            )
     return asked
 
 

@@ -61,10 +61,16 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
             faults.append(Fault(f"{key}.metrics", f"'{metric_name}' {error}"))
     source = config.source
     place = Source(
-        hub=source.hub, subset=source.subset, folder=source.folder or name, bundled=source.bundled, files=source.files,
+        hub=source.hub,
+        subset=source.subset,
+        folder=source.folder or name,
+        bundled=source.bundled,
+        files=source.files,
         sets={split: tuple(source.sets(split)) for split in ("train", "validation", "test")},
-    )  # fmt: skip
-    task = Task(name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length)
+    )
+    task = Task(
+        name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length
+    )
     return BoundTask(task, built)
 
 
@@ -96,7 +102,14 @@ class Rows:
         """
         limit = self._backbone.max_length
         if limit and task.max_length > limit:
-            raise ConfigError([Fault("data.max_length", f"task '{task.name}' asks for {task.max_length} tokens, but the backbone takes at most {limit}")])
+            raise ConfigError(
+                [
+                    Fault(
+                        "data.max_length",
+                        f"task '{task.name}' asks for {task.max_length} tokens, but the backbone takes at most {limit}",
+                    )
+                ]
+            )
         found = [
             encode(task, origin, self._backbone.tokenizer, self._digest, self._cache, need_labels=need_labels)
             for origin in origins(task, split, self._places)
@@ -115,19 +128,29 @@ class Rows:
         if meta.truncated:
             log.warning(
                 "%s, %s: %s of %s texts were longer than %s tokens and were cut (data.max_length)",
-                task.name, origin.set_name, f"{meta.truncated:,}", f"{meta.rows:,}", task.max_length,
-            )  # fmt: skip
+                task.name,
+                origin.set_name,
+                f"{meta.truncated:,}",
+                f"{meta.rows:,}",
+                task.max_length,
+            )
 
 
 def describe_data(sets: Mapping[str, Sequence[EncodedSet]]) -> dict[str, Any]:
     """What a run records of its data: place, path, fingerprint and rows of each set."""
     return {
         f"{task}.{one.origin.set_name}": {
-            "place": one.origin.place, "path": one.origin.path, "fingerprint": one.meta.fingerprint, "rows": one.meta.rows,
-            "tokens": one.meta.tokens, "truncated": one.meta.truncated, "note": one.origin.note,
+            "place": one.origin.place,
+            "path": one.origin.path,
+            "fingerprint": one.meta.fingerprint,
+            "rows": one.meta.rows,
+            "tokens": one.meta.tokens,
+            "truncated": one.meta.truncated,
+            "note": one.origin.note,
         }
-        for task, listed in sets.items() for one in listed
-    }  # fmt: skip
+        for task, listed in sets.items()
+        for one in listed
+    }
 
 
 def data_line(train: Mapping[str, EncodedSet], validation: Mapping[str, Sequence[EncodedSet]]) -> str:

@@ -23,7 +23,9 @@ class RunRecorder:
         progress: the display.
     """
 
-    def __init__(self, checkpoints: Checkpoints, save_encoder: Callable[[Path], None], keep: int, progress: Progress) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, save_encoder: Callable[[Path], None], keep: int, progress: Progress
+    ) -> None:
         self._checkpoints, self._save_encoder, self._keep, self._progress = checkpoints, save_encoder, keep, progress
         self._metrics: MetricsLog | None = None
 
@@ -50,7 +52,11 @@ class RunRecorder:
     def evaluation(self, step: int, scores: Sequence[TaskScore], best: bool) -> None:
         """Add an evaluation record."""
         tasks = {
-            s.task: {"score": s.value, **{f"{m.metric}.{m.set_name}": m.value for m in s.metrics}, **({"note": s.note} if s.note else {})}
+            s.task: {
+                "score": s.value,
+                **{f"{m.metric}.{m.set_name}": m.value for m in s.metrics},
+                **({"note": s.note} if s.note else {}),
+            }
             for s in scores
         }
         self._write({"event": "eval", "step": step, "mean": mean_score(scores), "best": best, "tasks": tasks})
@@ -68,5 +74,3 @@ class RunRecorder:
         if best:
             self._checkpoints.point("best", step)
         self._checkpoints.prune(self._keep)
-
-

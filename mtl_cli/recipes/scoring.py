@@ -58,13 +58,20 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
         metrics: list[MetricScore] = []
         for encoded in task.sets:
             out_NC = predict(
-                scoring.model, task.head, encoded, batch_tokens=scoring.batch_tokens, pad_id=scoring.model.sharing.backbone.pad_id,
-                fabric=scoring.fabric, tick=scoring.tick,
-            )  # fmt: skip
+                scoring.model,
+                task.head,
+                encoded,
+                batch_tokens=scoring.batch_tokens,
+                pad_id=scoring.model.sharing.backbone.pad_id,
+                fabric=scoring.fabric,
+                tick=scoring.tick,
+            )
             decoded = task.kind.decode(out_NC)
             gold_N = np.asarray(encoded.labels_N)
             name = encoded.origin.set_name
-            metrics += score_set(task.metrics, name, gold_N, decoded.prediction_N, len(task.kind.classes), scoring.rounds, scoring.seed)
+            metrics += score_set(
+                task.metrics, name, gold_N, decoded.prediction_N, len(task.kind.classes), scoring.rounds, scoring.seed
+            )
             if predictions is not None:
                 _write_predictions(predictions / f"{task.name}.{name}.jsonl", task.kind, gold_N, decoded)
         if metrics:
@@ -76,14 +83,18 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
 def _write_predictions(path: Path, kind: Kind, gold_N: np.ndarray, decoded: Decoded) -> None:
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _prediction_rows(kind, gold_N, decoded)))
+        write_text(
+            path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _prediction_rows(kind, gold_N, decoded))
+        )
 
 
 def _prediction_rows(kind: Kind, gold_N: np.ndarray, decoded: Decoded) -> Iterator[dict[str, Any]]:
     for i, (gold, predicted) in enumerate(zip(gold_N.tolist(), decoded.prediction_N.tolist(), strict=True)):
-        row = {"row": i, "label": kind.shown(gold), "prediction": kind.shown(predicted)}
+        row: dict[str, Any] = {"row": i, "label": kind.shown(gold), "prediction": kind.shown(predicted)}
         if decoded.scores_NC is not None:
-            row["scores"] = {name: round(float(p), 6) for name, p in zip(kind.classes, decoded.scores_NC[i], strict=True)}
+            row["scores"] = {
+                name: round(float(p), 6) for name, p in zip(kind.classes, decoded.scores_NC[i], strict=True)
+            }
         yield plain(row)
 
 
@@ -94,7 +105,12 @@ def summarised(scores: Sequence[TaskScore]) -> dict[str, Any]:
         "mean": mean_score(scores),
         "note": "; ".join(notes),
         "tasks": {
-            s.task: {"score": s.value, "higher_is_better": s.higher_is_better, "note": s.note, "metrics": [asdict(m) for m in s.metrics]}
+            s.task: {
+                "score": s.value,
+                "higher_is_better": s.higher_is_better,
+                "note": s.note,
+                "metrics": [asdict(m) for m in s.metrics],
+            }
             for s in scores
         },
     }

@@ -55,9 +55,12 @@ class StoredRun:
         sharing = bind("sharing", self.config.sharing, faults, "sharing")
         if sharing is None:
             raise ConfigError(faults)
-        model = MultiTaskModel(sharing.build(backbone, list(kinds)), {n: k.head for n, k in kinds.items()}, self.config.seed)
+        model = MultiTaskModel(
+            sharing.build(backbone, list(kinds)), {n: k.head for n, k in kinds.items()}, self.config.seed
+        )
         load_weights(model, self.checkpoint)
-        return fabric.to_device(model).eval()
+        fabric.to_device(model).eval()
+        return model
 
 
 def open_stored(run: str, checkpoint: str) -> StoredRun:
@@ -79,4 +82,6 @@ def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
     model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
     found = model.load_state_dict(checkpoint.model(), strict=False)
     if found.unexpected_keys:
-        raise ConfigError(f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not")
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not"
+        )

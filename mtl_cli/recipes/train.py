@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ def train(asked: Asked) -> Path:
             if folder.finished:
                 log.info("%s is finished: nothing to do", path)
                 return path
-        result = fabric.launch(_worker, asked, builders, path)
+        result = fabric.launch(_worker, asked, builders, path)  # type: ignore[arg-type]
         if isinstance(result, MtlError):
             raise result
         return path
@@ -144,7 +144,8 @@ class _Run:
                 trained = loop.run()
             except Interrupted as error:
                 raise Interrupted(
-                    f"{error}. To go on: mtl train {' '.join(_resume_words(self.asked, self.path))}", error.exit_code - 128
+                    f"{error}. To go on: mtl train {' '.join(_resume_words(self.asked, self.path))}",
+                    error.exit_code - 128,
                 ) from None
             finally:
                 self.recorder.close()
@@ -173,7 +174,9 @@ class _Run:
         self.rows = {n: limited(s, n, self.config.data.limit, self.config.seed) for n, s in self.sets.items()}
         for name, chosen in self.rows.items():
             if not len(chosen):
-                raise DataError(f"task '{name}': no training row has a label in column '{self.builders.tasks[name].task.label}'")
+                raise DataError(
+                    f"task '{name}': no training row has a label in column '{self.builders.tasks[name].task.label}'"
+                )
             if all(s.meta.unlabelled == len(s) for s in self.validation[name]):
                 raise DataError(f"task '{name}': no validation row has a label; give a labelled validation split")
         log.info("data     %s", data_line(self.sets, self.validation))
@@ -191,15 +194,25 @@ class _Run:
         if resumed:
             load_weights(self.model, resumed)
         encoder, layers = self.backbone.encoder, self.backbone.layers
-        freeze([Placed(p, name, self._depth(name)) for name, p in self.model.named_parameters()], layers, config.optim.freeze)
+        freeze(
+            [Placed(p, name, self._depth(name)) for name, p in self.model.named_parameters()],
+            layers,
+            config.optim.freeze,
+        )
         if config.train.gradient_checkpointing:
             encoder.gradient_checkpointing_enable()
-        self.model = self.fabric.to_device(self.model)
+        self.fabric.to_device(self.model)
         self.model.train()
         if config.train.compile:
             encoder.compile(dynamic=True)
         trained = sum(p.numel() for _, p in self.model.trained())
-        log.info("model    %s; %.1f M parameters trained on %s, %s", self.backbone.identity, trained / 1e6, self.fabric.device, self.precision)
+        log.info(
+            "model    %s; %.1f M parameters trained on %s, %s",
+            self.backbone.identity,
+            trained / 1e6,
+            self.fabric.device,
+            self.precision,
+        )
 
     @property
     def precision(self) -> str:
@@ -216,20 +229,39 @@ class _Run:
         optimizer = self._optimizer(weighting)
         schedule = self.builders.schedule.build(settings.steps)
         loader = StepLoader(
-            self.sets, self.rows, sampler, size=config.batch.size, window=config.batch.window, pad_id=self.backbone.pad_id, seed=config.seed,
+            self.sets,
+            self.rows,
+            sampler,
+            size=config.batch.size,
+            window=config.batch.window,
+            pad_id=self.backbone.pad_id,
+            seed=config.seed,
             passes=Passes(config.batch.pass_cost, config.batch.micro_size, config.batch.micro_tokens),
-            rank=self.fabric.global_rank, world=self.fabric.world_size,
-        )  # fmt: skip
+            rank=self.fabric.global_rank,
+            world=self.fabric.world_size,
+        )
         log.info("steps    %d of %d rows, %d an epoch", settings.steps, config.batch.size, settings.epoch_steps)
         self.stop = Stop()
         self.recorder = RunRecorder(
-            self.checkpoints, self.backbone.save, config.checkpoint.keep, make_progress(config.train.progress, settings.steps, names)
+            self.checkpoints,
+            self.backbone.save,
+            config.checkpoint.keep,
+            make_progress(config.train.progress, settings.steps, names),
         )
         loop = Loop(
-            model=self.model, kinds=self.kinds, weighting=weighting, optimizer=optimizer, schedule=schedule, loader=loader,
-            evaluate=self._evaluate, selector=Selector(config.eval.select, config.eval.patience, config.eval.min_delta),
-            recorder=self.recorder, settings=settings, fabric=self.fabric, stop=self.stop,
-        )  # fmt: skip
+            model=self.model,
+            kinds=self.kinds,
+            weighting=weighting,
+            optimizer=optimizer,
+            schedule=schedule,
+            loader=loader,
+            evaluate=self._evaluate,
+            selector=Selector(config.eval.select, config.eval.patience, config.eval.min_delta),
+            recorder=self.recorder,
+            settings=settings,
+            fabric=self.fabric,
+            stop=self.stop,
+        )
         # Dropout draws begin here whatever was drawn before; each process has its own.
         torch.manual_seed(config.seed + 1_000_003 * (self.fabric.global_rank + 1))
         if resumed:
@@ -246,16 +278,20 @@ class _Run:
         """What each accepts alone but not with the other."""
         config = self.config
         if weighting.needs_every_task and not sampler.every_task_each_step:
-            raise ConfigError([
-                Fault("sampler", f"weighting '{config.weighting.name}' needs every task in each step, which sampler '{config.sampler.name}' does not "
-                      "give. Use sampler=all_tasks.")
-            ])  # fmt: skip
+            names = f"weighting '{config.weighting.name}' needs every task in each step, which sampler '{config.sampler.name}'"
+            raise ConfigError([Fault("sampler", f"{names} does not give. Use sampler=all_tasks.")])
         try:
             sampler.counts(0, config.batch.size, np.random.default_rng(0))
         except ValueError as error:
             raise ConfigError([Fault("sampler", str(error))]) from error
         if config.batch.size < self.fabric.world_size:
-            raise ConfigError([Fault("batch.size", f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes")])
+            raise ConfigError(
+                [
+                    Fault(
+                        "batch.size", f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes"
+                    )
+                ]
+            )
 
     def _depth(self, name: str) -> int | None:
         prefix = next(n for n, module in self.model.named_modules() if module is self.backbone.encoder) + "."
@@ -266,7 +302,9 @@ class _Run:
         epoch = math.ceil(sum(len(r) for r in self.rows.values()) / config.batch.size)
         steps = config.train.steps or max(1, round((config.train.epochs or 0) * epoch))
         every = {"epoch": epoch, "end": steps}.get(str(config.eval.every), config.eval.every)
-        return Settings(steps, epoch, config.train.log_every, int(every), config.checkpoint.every, config.optim.clip_norm)
+        return Settings(
+            steps, epoch, config.train.log_every, int(every), config.checkpoint.every, config.optim.clip_norm
+        )
 
     def _begin(self, resumed: Checkpoint | None) -> None:
         """Mark the folder as a run; nothing has been trained before this."""
@@ -276,19 +314,31 @@ class _Run:
             self._check_same_data(json.loads(env_path.read_text(encoding="utf-8"))["data"], data)
         else:
             with explained(self.path):
-                write_json(env_path, {**environment(), "seed": self.config.seed, "device": str(self.fabric.device), "precision": self.precision,
-                                      "processes": self.fabric.world_size, "threads": torch.get_num_threads(), "backbone": self.backbone.identity,
-                                      "data": data})  # fmt: skip
+                write_json(
+                    env_path,
+                    {
+                        **environment(),
+                        "seed": self.config.seed,
+                        "device": str(self.fabric.device),
+                        "precision": self.precision,
+                        "processes": self.fabric.world_size,
+                        "threads": torch.get_num_threads(),
+                        "backbone": self.backbone.identity,
+                        "data": data,
+                    },
+                )
             begin(self.path, self.asked.values, self.asked.overrides)
         self.recorder.open(MetricsLog(self.path / "metrics.jsonl", resumed.state["metrics_bytes"] if resumed else 0))
 
     def _check_same_data(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         changed = [key for key in new if old.get(key, {}).get("fingerprint") != new[key]["fingerprint"]]
         if changed:
-            raise ConfigError(f"cannot resume {self.path}: the rows of {', '.join(changed)} are not those that it was started with.")
+            raise ConfigError(
+                f"cannot resume {self.path}: the rows of {', '.join(changed)} are not those that it was started with."
+            )
 
     def _evaluate(self) -> list[TaskScore]:
-        found = self._score(0) if self.zero else None
+        found = self._score(0) if self.zero else []
         return found if self.fabric.world_size == 1 else self.fabric.broadcast(found)
 
     def _score(self, rounds: int, predictions: Path | None = None) -> list[TaskScore]:
@@ -302,22 +352,46 @@ class _Run:
         if trained.best_step != trained.step:
             load_weights(self.model, self.checkpoints.find("best"))
         scores = self._score(self.config.eval.bootstrap, self.path / "predictions")
-        speed = {
-            "examples_per_second": trained.rows / trained.seconds, "tokens_per_second": trained.tokens / trained.seconds,
-        } if trained.seconds else {}  # fmt: skip
+        speed = (
+            {
+                "examples_per_second": trained.rows / trained.seconds,
+                "tokens_per_second": trained.tokens / trained.seconds,
+            }
+            if trained.seconds
+            else {}
+        )
         summary = {
-            "status": "done", **summarised(scores), "steps": trained.step, "best_step": trained.best_step, "stopped_early": trained.stopped_early,
-            "select": self.config.eval.select, "split": "validation", "weights": dict(self.config.weights), "seed": self.config.seed,
-            "rows": {n: {"train": len(self.rows[n]), "validation": sum(len(s) for s in self.validation[n])} for n in self.kinds},
-            "speed": speed, "training_seconds": round(trained.seconds, 3), "seconds": round(time.time() - self.began, 3),
-            "seconds_to_first_step": round(trained.first_step_at - process_start(), 3) if trained.first_step_at else None,
+            "status": "done",
+            **summarised(scores),
+            "steps": trained.step,
+            "best_step": trained.best_step,
+            "stopped_early": trained.stopped_early,
+            "select": self.config.eval.select,
+            "split": "validation",
+            "weights": dict(self.config.weights),
+            "seed": self.config.seed,
+            "rows": {
+                n: {"train": len(self.rows[n]), "validation": sum(len(s) for s in self.validation[n])}
+                for n in self.kinds
+            },
+            "speed": speed,
+            "training_seconds": round(trained.seconds, 3),
+            "seconds": round(time.time() - self.began, 3),
+            "seconds_to_first_step": round(trained.first_step_at - process_start(), 3)
+            if trained.first_step_at
+            else None,
             "peak_memory_mib": peak_memory_mib(),
-        }  # fmt: skip
+        }
         with explained(self.path):
             write_json(self.path / "summary.json", summary)
         if not self.config.checkpoint.keep_optimizer:
             self.checkpoints.drop_training_state()
-        log.info("%s", score_table(scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.config.eval.select}"))
+        log.info(
+            "%s",
+            score_table(
+                scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.config.eval.select}"
+            ),
+        )
 
 
 def _resume_words(asked: Asked, path: Path) -> list[str]:

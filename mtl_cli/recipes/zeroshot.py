@@ -93,9 +93,13 @@ def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder]:
     method_builder = bind("method", config.method, faults, "method")
     if faults or method_builder is None:
         raise ConfigError(faults)
-    backbone: Backbone = backbone_builder.build() if backbone_builder else open_stored(str(config.run), config.checkpoint).backbone()
+    backbone: Backbone = (
+        backbone_builder.build() if backbone_builder else open_stored(str(config.run), config.checkpoint).backbone()
+    )
     log.info("encoder  %s", backbone.identity)
-    encoder = TextEncoder(backbone, make_fabric(config.fabric), max_length=config.max_length, batch_tokens=config.batch_tokens)
+    encoder = TextEncoder(
+        backbone, make_fabric(config.fabric), max_length=config.max_length, batch_tokens=config.batch_tokens
+    )
     return method_builder.build(encoder), encoder
 
 
@@ -124,7 +128,9 @@ def _gold(row: Row, column: str, labels: list[Label]) -> str | None:
         return str(value)
     if isinstance(value, int) and 0 <= value < len(names):
         return names[value]
-    raise DataError(f"{row.where}: gold label {value!r} in column '{column}' is none of {', '.join(names[:20])} (nor an id from 0 to {len(names) - 1})")
+    raise DataError(
+        f"{row.where}: gold label {value!r} in column '{column}' is none of {', '.join(names[:20])} (nor an id from 0 to {len(names) - 1})"
+    )
 
 
 def _gold_index(name: str, labels: list[Label]) -> int:
@@ -153,4 +159,7 @@ def _standard_input() -> Iterator[Row]:
 def _report(gold: np.ndarray, predicted: np.ndarray, labels: list[Label], config: ZeroshotConfig) -> None:
     metrics = {"accuracy": Accuracy(), "macro_f1": MacroF1()}
     scores = score_set(metrics, "input", gold, predicted, len(labels), config.bootstrap, config.seed)
-    log.info("%s", score_table([TaskScore("zeroshot", tuple(scores), higher_is_better=True, note="")], "against the gold labels"))
+    log.info(
+        "%s",
+        score_table([TaskScore("zeroshot", tuple(scores), higher_is_better=True, note="")], "against the gold labels"),
+    )

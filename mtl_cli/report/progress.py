@@ -57,7 +57,7 @@ class _Lines(_Silent):
         self._steps, self._every, self._next = steps, max(1, steps // 10), 0
         self._began, self._first = 0.0, 0
 
-    def step(self, step: int, losses: Mapping[str, float], rows: int) -> None:
+    def step(self, step: int, losses: Mapping[str, float], rows: int) -> None:  # noqa: ARG002
         if not self._began:
             self._began, self._first = time.monotonic(), step
 
@@ -70,7 +70,9 @@ class _Lines(_Silent):
         speed = record["speed"].get("examples_per_second", 0.0)
         done = step - self._first
         left = (time.monotonic() - self._began) / done * (self._steps - step) if done else 0.0
-        _say(f"step={step}/{self._steps} loss={record['loss']:.4f} {losses} examples_per_s={speed:.1f} eta_s={left:.0f}")
+        _say(
+            f"step={step}/{self._steps} loss={record['loss']:.4f} {losses} examples_per_s={speed:.1f} eta_s={left:.0f}"
+        )
 
     def evaluation(self, step: int, scores: Mapping[str, float], mean: float, best: bool) -> None:
         _say(_scores(step, self._steps, scores, mean, best))

@@ -15,7 +15,9 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     numeric = [bool(rows) and all(_is_number(r[i]) for r in rows) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
-        return "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(cells, widths, numeric, strict=True)).rstrip()
+        return "  ".join(
+            c.rjust(w) if n else c.ljust(w) for c, w, n in zip(cells, widths, numeric, strict=True)
+        ).rstrip()
 
     return "\n".join([line(header), line(["-" * w for w in widths]), *(line(r) for r in rows)])
 
@@ -38,9 +40,18 @@ def shown(metric: str, value: float | None) -> str:
 def score_table(scores: Sequence[TaskScore], title: str) -> str:
     """One line a metric, then the mean; notes on the data stand beside the scores they are about."""
     rows = [
-        [s.task, m.set_name, m.metric, shown(m.metric, m.value), f"{shown(m.metric, m.low)} .. {shown(m.metric, m.high)}", f"{m.rows:,}", s.note]
-        for s in scores for m in s.metrics
-    ]  # fmt: skip
+        [
+            s.task,
+            m.set_name,
+            m.metric,
+            shown(m.metric, m.value),
+            f"{shown(m.metric, m.low)} .. {shown(m.metric, m.high)}",
+            f"{m.rows:,}",
+            s.note,
+        ]
+        for s in scores
+        for m in s.metrics
+    ]
     notes = sorted({s.note for s in scores if s.note})
     if len(scores) > 1:
         rows.append(["mean", "", "", shown("accuracy", mean_score(scores)), "", "", "; ".join(notes)])

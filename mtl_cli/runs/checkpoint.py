@@ -1,9 +1,9 @@
 """Checkpoints: a folder that is whole or not there, checked by digest when read. Tensors lie in safetensors, the rest in JSON.
 
-    checkpoints/step_000100/
-      encoder/               a Hugging Face folder
-      heads.safetensors  training.safetensors  state.json
-      manifest.json          size and sha256 of every file; written last
+checkpoints/step_000100/
+  encoder/               a Hugging Face folder
+  heads.safetensors  training.safetensors  state.json
+  manifest.json          size and sha256 of every file; written last
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Checkpoint:
         """Tensors of optimiser, generators and weighting. Raises `RunError` if they were dropped when the run ended."""
         path = self.path / "training.safetensors"
         if not path.is_file():
-            raise RunError(f"{self.path} has no optimiser state: the run was finished without checkpoint.keep_optimizer=true")
+            raise RunError(
+                f"{self.path} has no optimiser state: the run was finished without checkpoint.keep_optimizer=true"
+            )
         return load_file(path)
 
 
@@ -149,7 +151,9 @@ class Checkpoints:
 
     def steps(self) -> list[Path]:
         """Folders of all checkpoints, oldest first."""
-        ours = (p for p in self.folder.glob("step_*") if p.name.removeprefix("step_").isdigit())  # not a user's step_000100_copy
+        ours = (
+            p for p in self.folder.glob("step_*") if p.name.removeprefix("step_").isdigit()
+        )  # not a user's step_000100_copy
         return sorted(ours, key=lambda p: int(p.name.removeprefix("step_")))
 
     def newest(self, tell: Callable[[str], None]) -> Checkpoint | None:
@@ -171,7 +175,10 @@ class Checkpoints:
         own = self.folder / name
         path = own if own.exists() else Path(name).expanduser()
         if not (path.is_dir() and (path == own or (path / "manifest.json").exists())):
-            there = ", ".join(p.name for p in [*self.steps(), *self.folder.glob("best"), *self.folder.glob("last")]) or "none"
+            there = (
+                ", ".join(p.name for p in [*self.steps(), *self.folder.glob("best"), *self.folder.glob("last")])
+                or "none"
+            )
             raise ConfigError(f"checkpoint: there is no '{name}' in {self.folder}. There is: {there}.")
         return verified(path.resolve())
 
@@ -180,15 +187,22 @@ def verified(path: Path) -> Checkpoint:
     """Open a checkpoint after comparing every file with the manifest. Raises `RunError` that names the first bad file."""
     manifest = path / "manifest.json"
     try:
-        listed = {name: (int(entry["bytes"]), entry["sha256"]) for name, entry in json.loads(manifest.read_text(encoding="utf-8")).items()}
+        listed = {
+            name: (int(entry["bytes"]), entry["sha256"])
+            for name, entry in json.loads(manifest.read_text(encoding="utf-8")).items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # the manifest may be what is damaged
-        raise RunError(f"checkpoint {path} is damaged: it has no readable manifest.json, so it was not written to its end.") from error
+        raise RunError(
+            f"checkpoint {path} is damaged: it has no readable manifest.json, so it was not written to its end."
+        ) from error
     for name, (size, digest) in listed.items():
         file = path / name
         if not file.is_file():
             raise RunError(f"checkpoint {path} is damaged: {name} is missing.")
         if file.stat().st_size != size:
-            raise RunError(f"checkpoint {path} is damaged: {name} has {file.stat().st_size:,} bytes instead of {size:,}.")
+            raise RunError(
+                f"checkpoint {path} is damaged: {name} has {file.stat().st_size:,} bytes instead of {size:,}."
+            )
         if sha256(file) != digest:
             raise RunError(f"checkpoint {path} is damaged: the content of {name} has changed since it was saved.")
     return Checkpoint(path, json.loads((path / "state.json").read_text()))

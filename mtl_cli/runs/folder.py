@@ -1,10 +1,10 @@
 """Making, opening and locking a run folder.
 
-    outputs/<name>/
-      config.yaml      resolved config          overrides.txt  what was asked
-      env.json         versions, hardware, data  log.txt        messages
-      metrics.jsonl    one record a line         summary.json   final scores; there when the run is done
-      predictions/<task>.<set>.jsonl             checkpoints/step_000100/, best, last
+outputs/<name>/
+  config.yaml      resolved config          overrides.txt  what was asked
+  env.json         versions, hardware, data  log.txt        messages
+  metrics.jsonl    one record a line         summary.json   final scores; there when the run is done
+  predictions/<task>.<set>.jsonl             checkpoints/step_000100/, best, last
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def open_run(path: Path, if_exists: IfExists) -> RunFolder:
     if folder.started and if_exists == "error":
         state = "is finished" if folder.finished else "is not finished"
         folder.close()
-        raise ConfigError(f"{path} holds a run already, which {state}. Use run.if_exists=resume or skip, or another run.name.")
+        raise ConfigError(
+            f"{path} holds a run already, which {state}. Use run.if_exists=resume or skip, or another run.name."
+        )
     return folder
 
 

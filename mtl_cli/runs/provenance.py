@@ -14,7 +14,18 @@ from typing import Any
 import mtl_cli
 
 _IMPORTED = time.time()
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "hydra-core", "omegaconf", "lightning-fabric", "numpy", "scipy", "safetensors")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "hydra-core",
+    "omegaconf",
+    "lightning-fabric",
+    "numpy",
+    "scipy",
+    "safetensors",
+)
 
 
 def environment() -> dict[str, Any]:
@@ -49,7 +60,9 @@ def git_commit(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=5
+    ).stdout.strip()
 
 
 def _processor() -> str:

@@ -44,9 +44,11 @@ def _jsonl(stream: Iterable[str], name: str) -> Iterator[Row]:
         try:
             values = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(f"{where}: broken JSON at column {error.colno}: {error.msg}. Each line must be one JSON object.") from error
+            raise DataError(
+                f"{where}: broken JSON at column {error.colno}: {error.msg}. Each line must be one JSON object."
+            ) from error
         if not isinstance(values, dict):
-            raise DataError(f"{where}: must be a JSON object, such as {{\"text\": ...}}; found {type(values).__name__}")
+            raise DataError(f'{where}: must be a JSON object, such as {{"text": ...}}; found {type(values).__name__}')
         yield Row(where, values)
 
 
@@ -64,7 +66,9 @@ def _delimited(stream: Iterable[str], name: str, delimiter: str) -> Iterator[Row
                 raise DataError(f"{where}: {found} fields, but the header has {len(reader.fieldnames or [])}")
             yield Row(where, values)
     except csv.Error as error:
-        raise DataError(f"{name}:{reader.line_num + 1}: the row that begins here is not readable as CSV: {error}") from error
+        raise DataError(
+            f"{name}:{reader.line_num + 1}: the row that begins here is not readable as CSV: {error}"
+        ) from error
 
 
 def _txt(stream: Iterable[str], name: str) -> Iterator[Row]:
@@ -119,7 +123,9 @@ def _text(path: Path, suffix: str) -> Iterator[Row]:
         with path.open(encoding="utf-8-sig", newline="" if suffix in (".csv", ".tsv") else None) as stream:
             yield from _READERS[suffix](stream, str(path))
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{_undecodable_line(path)}: not UTF-8 text ({error.reason}); convert it to UTF-8 first") from error
+        raise DataError(
+            f"{path}:{_undecodable_line(path)}: not UTF-8 text ({error.reason}); convert it to UTF-8 first"
+        ) from error
 
 
 def _undecodable_line(path: Path) -> int:

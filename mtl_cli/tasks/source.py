@@ -67,7 +67,9 @@ def origins(task: Task, split: str, places: Places) -> list[Origin]:
 def _from_files(task: Task, split: str) -> list[Origin]:
     if split not in task.source.files:
         given = ", ".join(task.source.files)
-        raise DataError(f"task '{task.name}': no {split} file is given (there is: {given}). Set tasks.{task.name}.source.files.{split}=PATH")
+        raise DataError(
+            f"task '{task.name}': no {split} file is given (there is: {given}). Set tasks.{task.name}.source.files.{split}=PATH"
+        )
     path = Path(task.source.files[split]).expanduser()
     if not path.is_file():
         raise DataError(f"task '{task.name}': there is no file {path}")
@@ -133,7 +135,9 @@ def _hub(task: Task, split: str, places: Places, tried: list[str]) -> list[Origi
         return []
     cached = hub.data_cached(task.source.hub, task.source.subset)
     if not cached and places.source == "auto" and not hub.answers(places.hub_timeout):
-        tried.append(f"hub: {hub.endpoint()} did not answer within {places.hub_timeout:g} s, and {task.source.hub} is not in its cache")
+        tried.append(
+            f"hub: {hub.endpoint()} did not answer within {places.hub_timeout:g} s, and {task.source.hub} is not in its cache"
+        )
         return []
     return [_hub_origin(task, name, places.hub_timeout) for name in task.source.sets[split]]
 
@@ -142,7 +146,9 @@ def _hub_origin(task: Task, set_name: str, timeout: float) -> Origin:
     hub_id, subset = task.source.hub or "", task.source.subset
     load = functools.partial(load_hub_split, hub_id, subset, set_name, timeout)
     path = f"{hub_id}/{subset}" if subset else hub_id
-    return Origin("hub", set_name, path, lambda: str(load()._fingerprint), lambda: _hub_rows(load(), path, set_name, task.label))
+    return Origin(
+        "hub", set_name, path, lambda: str(load()._fingerprint), lambda: _hub_rows(load(), path, set_name, task.label)
+    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -162,7 +168,8 @@ def load_hub_split(hub_id: str, subset: str | None, set_name: str, timeout: floa
     except (OSError, ValueError, RuntimeError, ConnectionError) as error:
         first = str(error).strip().split("\n")[0]
         raise DataError(
-            f"hub: cannot load {asked} from {hub.endpoint()}: {first}\n  Check the id and the network, or give data.root=DIR or data.source=bundled."
+            f"hub: cannot load {asked} from {hub.endpoint()}: {first}\n"
+            "  Check the id and the network, or give data.root=DIR or data.source=bundled."
         ) from error
 
 
@@ -170,9 +177,10 @@ def _hub_rows(dataset: Any, path: str, set_name: str, label: str) -> Iterator[Ro
     """Rows with class ids read as the hub's own class names, which need not be in our order."""
     feature = dataset.features.get(label)
     names = getattr(feature, "names", None)
-    for number, values in enumerate(dataset, start=1):
-        if names and isinstance(values.get(label), int):
-            values = {**values, label: names[values[label]] if values[label] >= 0 else None}
+    for number, raw in enumerate(dataset, start=1):
+        values = raw
+        if names and isinstance(raw.get(label), int):
+            values = {**raw, label: names[raw[label]] if raw[label] >= 0 else None}
         yield Row(f"{path}[{set_name}]:{number}", values)
 
 

@@ -119,10 +119,21 @@ class Loop:
     """
 
     def __init__(
-        self, *, model: MultiTaskModel, kinds: Mapping[str, Kind], weighting: Weighting, optimizer: torch.optim.Optimizer,
-        schedule: Schedule, loader: StepLoader, evaluate: Callable[[], list[TaskScore]], selector: Selector, recorder: Recorder,
-        settings: Settings, fabric: Fabric, stop: Stop,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        model: MultiTaskModel,
+        kinds: Mapping[str, Kind],
+        weighting: Weighting,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedule,
+        loader: StepLoader,
+        evaluate: Callable[[], list[TaskScore]],
+        selector: Selector,
+        recorder: Recorder,
+        settings: Settings,
+        fabric: Fabric,
+        stop: Stop,
+    ) -> None:
         self._model, self._kinds, self._weighting, self._optimizer = model, kinds, weighting, optimizer
         self._schedule, self._loader, self._evaluate, self._selector = schedule, loader, evaluate, selector
         self._recorder, self._settings, self._fabric, self._stop = recorder, settings, fabric, stop
@@ -197,7 +208,9 @@ class Loop:
             )
         return norm
 
-    def _note(self, batch: StepBatch, losses: dict[str, float], weighted: Weighted, norm: float, seconds: float) -> None:
+    def _note(
+        self, batch: StepBatch, losses: dict[str, float], weighted: Weighted, norm: float, seconds: float
+    ) -> None:
         weights = dict(zip(self._kinds, weighted.weights_K.tolist(), strict=True))
         rows, tokens = sum(one.rows for one in batch.passes), sum(one.tokens for one in batch.passes)
         done = self._done
@@ -219,17 +232,26 @@ class Loop:
             if name not in self._warned:
                 self._warned.append(name)
                 log.warning(
-                    "the weighted loss of task '%s' is %.0f times the median of the others: it drowns them. Lower weights.%s, or scale its targets.",
-                    name, ratio, name,
-                )  # fmt: skip
+                    "the weighted loss of task '%s' is %.0f times the median of the others: it drowns them. "
+                    "Lower weights.%s, or scale its targets.",
+                    name,
+                    ratio,
+                    name,
+                )
         rows, tokens, seconds = self._interval
         speed = {"examples_per_second": rows / seconds, "tokens_per_second": tokens / seconds} if seconds else {}
         factor = self._schedule.factor(self._step - 1)
         if self._fabric.is_global_zero:
-            self._recorder.train({
-                "event": "train", "step": self._step, "epoch": round(self._step / self._settings.epoch_steps, 4),
-                "lr": max(group["base_lr"] for group in self._optimizer.param_groups) * factor, **means, "speed": speed,
-            })  # fmt: skip
+            self._recorder.train(
+                {
+                    "event": "train",
+                    "step": self._step,
+                    "epoch": round(self._step / self._settings.epoch_steps, 4),
+                    "lr": max(group["base_lr"] for group in self._optimizer.param_groups) * factor,
+                    **means,
+                    "speed": speed,
+                }
+            )
         self._meter.reset()
         self._interval = (0, 0, 0.0)
 
@@ -259,13 +281,22 @@ class Loop:
         """Everything a resumed run needs."""
         generators, plain_generators = generator_state()
         values = {
-            "step": self._step, "evaluated": self._evaluated, "loader": self._loader.state_dict(), "selector": self._selector.state_dict(),
-            "meter": self._meter.state_dict(), "warned": self._warned, "generators": plain_generators,
+            "step": self._step,
+            "evaluated": self._evaluated,
+            "loader": self._loader.state_dict(),
+            "selector": self._selector.state_dict(),
+            "meter": self._meter.state_dict(),
+            "warned": self._warned,
+            "generators": plain_generators,
             "kinds": {name: kind.state() for name, kind in self._kinds.items()},
-        }  # fmt: skip
+        }
         weighting = {f"weighting.{k}": v for k, v in self._weighting.state_dict().items() if isinstance(v, Tensor)}
         values["weighting"] = {k: v for k, v in self._weighting.state_dict().items() if not isinstance(v, Tensor)}
-        return State(self._model.state_beyond_encoder(), {**optimizer_tensors(self._optimizer), **generators, **weighting}, values)
+        return State(
+            self._model.state_beyond_encoder(),
+            {**optimizer_tensors(self._optimizer), **generators, **weighting},
+            values,
+        )
 
     def load(self, training: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Go on from a saved state; the model's own tensors are loaded already."""

@@ -16,7 +16,14 @@ from mtl_cli.model.multitask import MultiTaskModel
 
 @torch.inference_mode()
 def predict(
-    model: MultiTaskModel, head: str, encoded: EncodedSet, *, batch_tokens: int, pad_id: int, fabric: Fabric, tick: Callable[[], None]
+    model: MultiTaskModel,
+    head: str,
+    encoded: EncodedSet,
+    *,
+    batch_tokens: int,
+    pad_id: int,
+    fabric: Fabric,
+    tick: Callable[[], None],
 ) -> np.ndarray:
     """Outputs of one head for every row, in the order of the rows, shape [N, C].
 
@@ -36,7 +43,9 @@ def predict(
     try:
         for rows in token_batches(lengths, batch_tokens):
             tick()
-            batch = collate([RowRef(head, int(i), int(lengths[i])) for i in rows], {head: encoded}, pad_id).to(fabric.device)
+            batch = collate([RowRef(head, int(i), int(lengths[i])) for i in rows], {head: encoded}, pad_id).to(
+                fabric.device
+            )
             with fabric.autocast():
                 out_BC = model(batch)[0].out_BC.float().cpu().numpy()
             if out_NC is None:

@@ -24,7 +24,8 @@ class TextEncoder:
     """
 
     def __init__(self, backbone: Backbone, fabric: Fabric, *, max_length: int, batch_tokens: int) -> None:
-        self._backbone = fabric.to_device(backbone).eval()
+        fabric.to_device(backbone).eval()
+        self._backbone = backbone
         self._fabric, self._batch_tokens = fabric, batch_tokens
         self._max_length = min(max_length, backbone.max_length or max_length)
         self.truncated = 0
@@ -43,7 +44,9 @@ class TextEncoder:
             for i, row in enumerate(rows):
                 ids[i, : lengths[row]] = encodings[row].ids
             mask = np.arange(ids.shape[1]) < lengths[rows][:, None]
-            batch = Batch(torch.from_numpy(ids), None if mask.all() else torch.from_numpy(mask.astype(np.int64)), None, ()).to(self._fabric.device)
+            batch = Batch(
+                torch.from_numpy(ids), None if mask.all() else torch.from_numpy(mask.astype(np.int64)), None, ()
+            ).to(self._fabric.device)
             with self._fabric.autocast():
                 pooled_BD = self._backbone.pool(self._backbone(batch), batch.mask_BL)
             out_ND[rows] = torch.nn.functional.normalize(pooled_BD.float(), dim=1).cpu().numpy()

@@ -45,7 +45,9 @@ def parse_labels(text: str) -> dict[str, Any]:
     pairs = [part.partition("=") for part in parts]
     names = [name.strip() for name, _, _ in pairs]
     _check(names)
-    return {name: (words.strip() or None) if equals else None for name, (_, equals, words) in zip(names, pairs, strict=True)}
+    return {
+        name: (words.strip() or None) if equals else None for name, (_, equals, words) in zip(names, pairs, strict=True)
+    }
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -70,7 +72,9 @@ def _check(names: Sequence[str]) -> None:
         raise ConfigError(f"--labels: {', '.join(twice)} stands more than once")
 
 
-def make_labels(given: Mapping[str, Any] | Sequence[str] | None, templates: Sequence[str]) -> tuple[list[Label], list[str]]:
+def make_labels(
+    given: Mapping[str, Any] | Sequence[str] | None, templates: Sequence[str]
+) -> tuple[list[Label], list[str]]:
     """The labels with their texts.
 
     Args:
@@ -87,9 +91,15 @@ def make_labels(given: Mapping[str, Any] | Sequence[str] | None, templates: Sequ
         _check([str(name) for name in given])
         given = dict.fromkeys(map(str, given))
     if not given or len(given) < 2:
-        raise ConfigError(f"--labels: there must be at least two labels; found {len(given or {})}. Write --labels pos,neg")
+        raise ConfigError(
+            f"--labels: there must be at least two labels; found {len(given or {})}. Write --labels pos,neg"
+        )
     said: list[str] = []
-    faults = [Fault("templates", f"'{t}' has no place for the label: write {{}} there") for t in templates if t.count("{}") != 1]
+    faults = [
+        Fault("templates", f"'{t}' has no place for the label: write {{}} there")
+        for t in templates
+        if t.count("{}") != 1
+    ]
     labels = [_label(name, entry, templates, said, faults) for name, entry in given.items()]
     if faults:
         raise ConfigError(faults)
@@ -100,12 +110,19 @@ def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], fau
     own = {"text": entry} if not isinstance(entry, Mapping) else dict(entry)
     unknown = own.keys() - {"text", "description", "templates"}
     if unknown:
-        faults.append(Fault(f"labels.{name}", f"has text, description and templates; found {', '.join(sorted(map(str, unknown)))}"))
+        faults.append(
+            Fault(
+                f"labels.{name}", f"has text, description and templates; found {', '.join(sorted(map(str, unknown)))}"
+            )
+        )
     word = own.get("text")
     if word is None and "description" not in own and name.lower() in SHORT:
         word = SHORT[name.lower()]
         said.append(f"label '{name}' is read as '{word}'; write {name}=... for another text")
-    texts = [template.replace("{}", str(word if word is not None else name)) for template in own.get("templates") or templates]
+    texts = [
+        template.replace("{}", str(word if word is not None else name))
+        for template in own.get("templates") or templates
+    ]
     if "description" in own:
         texts = [str(own["description"])] + (texts if word is not None or "templates" in own else [])
     return Label(name, tuple(texts))

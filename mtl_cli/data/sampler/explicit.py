@@ -20,12 +20,16 @@ class Explicit(ChanceSampler):
         per_step: see `ChanceSampler`.
     """
 
-    def __init__(self, names_K: Sequence[str], sizes_K: Sequence[int], *, chances: dict[str, float], per_step: PerStep) -> None:
+    def __init__(
+        self, names_K: Sequence[str], sizes_K: Sequence[int], *, chances: dict[str, float], per_step: PerStep
+    ) -> None:
         super().__init__(names_K, sizes_K, per_step=per_step)
         unknown = [f"'{name}' ({did_you_mean(name, names_K)})" for name in chances if name not in names_K]
         missing = [f"'{name}'" for name in names_K if name not in chances]
         if unknown or missing:
-            parts = [f"no task {', '.join(unknown)}"] * bool(unknown) + [f"no chance for {', '.join(missing)}"] * bool(missing)
+            parts = [f"no task {', '.join(unknown)}"] * bool(unknown) + [f"no chance for {', '.join(missing)}"] * bool(
+                missing
+            )
             raise ValueError("chances must name each task: " + "; ".join(parts))
         if min(chances.values()) < 0 or sum(chances.values()) <= 0:
             raise ValueError(f"chances must be 0 or more and not all 0; found {chances}")

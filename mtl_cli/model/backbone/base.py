@@ -27,7 +27,9 @@ class Backbone(nn.Module):
         identity: where it came from, for the run's record.
     """
 
-    def __init__(self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, pooling: Pooling, identity: str) -> None:
+    def __init__(
+        self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, pooling: Pooling, identity: str
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.tokenizer = tokenizer
@@ -47,7 +49,7 @@ class Backbone(nn.Module):
     @property
     def vocabulary(self) -> int:
         """Rows of the embedding table: token ids must be smaller."""
-        return int(self.encoder.get_input_embeddings().num_embeddings)  # type: ignore[union-attr, arg-type]
+        return int(self.encoder.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr, index, arg-type]
 
     @property
     def max_length(self) -> int | None:

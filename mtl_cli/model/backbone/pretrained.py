@@ -7,6 +7,7 @@ import importlib.util
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoModel, AutoTokenizer
 
@@ -49,7 +50,7 @@ def load(folder: str, pooling: Pooling, identity: str) -> Backbone:
     try:
         with quiet():
             encoder = AutoModel.from_pretrained(folder)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().split("\n")[0]
         raise ConfigError([Fault("backbone.path", f"cannot load '{folder}': {first}")]) from error
@@ -70,9 +71,14 @@ def _find(path: str, package: Package | None) -> tuple[str, str]:
         raise ConfigError([Fault("backbone.path", f"there is no folder {path}")])
     if not hub.model_cached(path) and not hub.answers(3.0):
         pip = f" Or `pip install {package.module.replace('_', '-')}`." if package else ""
-        raise ConfigError([
-            Fault("backbone.path", f"'{path}' is no folder here, and the hub ({hub.endpoint()}) does not answer.{pip} Or give a folder, or backbone=tiny.")
-        ])  # fmt: skip
+        raise ConfigError(
+            [
+                Fault(
+                    "backbone.path",
+                    f"'{path}' is no folder here, and the hub ({hub.endpoint()}) does not answer.{pip} Or give a folder, or backbone=tiny.",
+                )
+            ]
+        )
     return path, f"{path} (hub)"
 
 
@@ -86,9 +92,14 @@ def _package_folder(package: Package) -> Path | None:
         file = folder / name
         found = _sha256(file) if file.is_file() else "missing"
         if found != published:
-            raise ConfigError([
-                Fault("backbone.package", f"{file} is not the published file: sha256 {found}, must be {published}. Reinstall the package.")
-            ])  # fmt: skip
+            raise ConfigError(
+                [
+                    Fault(
+                        "backbone.package",
+                        f"{file} is not the published file: sha256 {found}, must be {published}. Reinstall the package.",
+                    )
+                ]
+            )
     return folder
 
 

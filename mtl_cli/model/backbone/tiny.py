@@ -21,7 +21,7 @@ def byte_tokenizer(max_length: int) -> PreTrainedTokenizerFast:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, model_max_length=max_length, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
         sep_token="[SEP]", mask_token="[MASK]", model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )  # fmt: skip
@@ -49,5 +49,7 @@ def tiny(*, layers: int, width: int, heads: int, max_length: int, dropout: float
     with torch.no_grad():
         for name, parameter in encoder.named_parameters():
             if name.endswith("weight") and parameter.dim() == 2:
-                parameter.mul_(5.0)  # BERT's 0.02 is meant for wide models: at width 32 nothing would be learnt in a test
+                parameter.mul_(
+                    5.0
+                )  # BERT's 0.02 is meant for wide models: at width 32 nothing would be learnt in a test
     return Backbone(encoder, tokenizer, pooling=pooling, identity=f"random, {layers} layers of width {width}")

@@ -59,7 +59,9 @@ class Classification(Kind):
         allowed = ", ".join(self._labels[:20]) + (", ..." if len(self._labels) > 20 else "")
         ids = "" if self._names_only else f" or an id from 0 to {len(self._labels) - 1}"
         hint = did_you_mean(text, self._labels)
-        raise ValueError(f"label {value!r} is outside the label set: {allowed}{ids}.{' ' + hint if hint.startswith('Did') else ''}")
+        raise ValueError(
+            f"label {value!r} is outside the label set: {allowed}{ids}.{' ' + hint if hint.startswith('Did') else ''}"
+        )
 
     def _bool(self, value: bool) -> object:
         names = {name.lower(): name for name in self._labels}
