@@ -25,8 +25,8 @@ from yaml import YAMLError
 from mtl_cli.config.paths import config_dir
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 
-# ValueError: Hydra's own for task=3 or task=null, and a YAML file that is not UTF-8.
-_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+# ValueError, TypeError: what Hydra says to task=3 and task=[3], and to a YAML file that is not UTF-8.
+_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)

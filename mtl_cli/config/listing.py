@@ -26,15 +26,17 @@ def _folders(user: Sequence[Path]) -> list[Path]:
 
 def groups(user: Sequence[Path]) -> list[str]:
     """Config groups, then families that are named inside a task's config (kind, metric)."""
-    found = {p.name for folder in _folders(user) if folder.is_dir() for p in folder.iterdir() if p.is_dir()}
+    holding = {path.parent.name for folder in _folders(user) for path in folder.glob("*/*.yaml")}
+    found = {name for name in holding if not name.startswith(".")}  # .github may hold YAML too
     return sorted(found) + sorted(f for f in FAMILIES if f not in found)
 
 
 def listed(group: str, user: Sequence[Path]) -> list[Option]:
     """Options of a group with one line each: what stands behind the command in the first comment of the YAML."""
+    # Of two files with one name Hydra takes the first folder's, so here that comes last.
     found = {
         path.stem: Option(path.stem, _about(path))
-        for folder in _folders(user) for path in sorted((folder / group).glob("*.yaml"))
+        for folder in reversed(_folders(user)) for path in sorted((folder / group).glob("*.yaml"))
     }  # fmt: skip
     if not found:
         found = {name: Option(name, _first_line(target)) for name, target in FAMILIES[group].items()}

@@ -58,3 +58,10 @@ class StepBatch:
     """This process's share, cut into forward passes."""
     counts: dict[str, int]
     """Labelled rows a task in the whole step, over all processes: what each task's mean loss divides by."""
+    tokens: int = 0
+    """Tokens of the whole step without padding, over all processes; for records of speed."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole step, over all processes."""
+        return sum(self.counts.values())

@@ -101,7 +101,8 @@ class StepLoader:
             self._planned = (window, self._plan(window))
         refs = self._planned[1][offset]
         counts = {name: sum(ref.task == name for ref in refs) for name in self._sets}
-        return StepBatch(self._cut(refs), {name: count for name, count in counts.items() if count})
+        present = {name: count for name, count in counts.items() if count}
+        return StepBatch(self._cut(refs), present, sum(ref.length for ref in refs))
 
     def _plan(self, window: int) -> list[list[RowRef]]:
         """Rows of each step of a window; each task's rows are dealt by length if there are several steps."""

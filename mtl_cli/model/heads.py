@@ -26,7 +26,8 @@ class PooledHead(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, size)
-        generator = torch.Generator().manual_seed((seed << 32) ^ zlib.crc32(task.encode()))
+        # 32 bits: torch's generator on the CPU looks at no more of a seed.
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {task}".encode()))
         with torch.no_grad():
             self.linear.weight.normal_(0.0, 0.02, generator=generator)
             self.linear.bias.zero_()

@@ -15,9 +15,9 @@ from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.recipes.builders import Builders, bind_all
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.prepare import BoundTask, Rows
-from mtl_cli.recipes.train import Builders, bind_all
 from mtl_cli.report.table import text_table
 from mtl_cli.train.step import Passes
 
@@ -69,7 +69,9 @@ def check(config: TrainConfig) -> str:
     for name, (train, *validation) in sets.items():
         chosen = np.flatnonzero(~np.isnan(train.labels_N))[: config.batch.size]
         refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, train.lengths(chosen), strict=True)]
-        batch = StepBatch((collate(refs, {name: train}, backbone.pad_id),), {name: len(refs)})
+        batch = StepBatch(
+            (collate(refs, {name: train}, backbone.pad_id),), {name: len(refs)}, sum(r.length for r in refs)
+        )
         weighted = Passes(model, kinds, batch, fabric).losses()
         described.append(_described(builders.tasks[name], train, validation, float(weighted[list(kinds).index(name)])))
     return _table(described)

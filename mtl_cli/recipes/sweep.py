@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mtl_cli.errors import ConfigError, Fault, Interrupted, MtlError
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.train import bind_all, train
+from mtl_cli.recipes.builders import bind_all
+from mtl_cli.recipes.train import train
 from mtl_cli.runs.files import explained, write_json
 
 log = logging.getLogger(__name__)

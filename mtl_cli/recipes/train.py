@@ -6,23 +6,16 @@ import json
 import logging
 import math
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.paths import outputs_dir
-from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.loader import Passes, StepLoader, limited
 from mtl_cli.data.sampler.base import Sampler
@@ -31,12 +24,14 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
 from mtl_cli.recipes.asked import Asked
+from mtl_cli.recipes.builders import Builders, bind_all
 from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks, data_line, describe_data
+from mtl_cli.recipes.interrupt import signals_to
+from mtl_cli.recipes.prepare import Rows, data_line, describe_data
 from mtl_cli.recipes.recorder import RunRecorder
 from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
 from mtl_cli.recipes.stored import load_weights
-from mtl_cli.report.console import logging_to
+from mtl_cli.report.console import logging_to, setup_messages
 from mtl_cli.report.progress import make_progress
 from mtl_cli.report.table import score_table
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
@@ -50,29 +45,6 @@ from mtl_cli.train.select import Selector
 from mtl_cli.weighting.base import Weighting
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Builders:
-    """The open families, bound."""
-
-    backbone: Bound
-    sharing: Bound
-    weighting: Bound
-    sampler: Bound
-    schedule: Bound
-    tasks: dict[str, BoundTask]
-
-
-def bind_all(config: TrainConfig) -> Builders:
-    """Bind every builder of a config. Raises `ConfigError` with all faults of all families."""
-    faults: list[Fault] = []
-    families = ("backbone", "sharing", "weighting", "sampler", "schedule")
-    bound = {family: bind(family, getattr(config, family), faults, family) for family in families}
-    tasks = bind_tasks(config.tasks, config.data.max_length, faults)
-    if faults:
-        raise ConfigError(faults)
-    return Builders(tasks=tasks, **{name: b for name, b in bound.items() if b is not None})
 
 
 def train(asked: Asked) -> Path:
@@ -94,7 +66,7 @@ def train(asked: Asked) -> Path:
             if folder.finished:
                 log.info("%s is finished: nothing to do", path)
                 return path
-        result = fabric.launch(_worker, asked, builders, path)  # type: ignore[arg-type]
+        result = fabric.launch(_worker, _Job(asked, builders, path))  # type: ignore[arg-type]
         if isinstance(result, MtlError):
             raise result
         return path
@@ -109,14 +81,23 @@ def _discard_unstarted(folder: RunFolder) -> None:
         shutil.rmtree(folder.path, ignore_errors=True)
 
 
-def _worker(fabric: Fabric, asked: Asked, builders: Builders, path: Path) -> MtlError | None:
+class _Job:
+    """What a process needs to run; no dataclass, since Fabric looks into those for modules to share."""
+
+    def __init__(self, asked: Asked, builders: Builders, path: Path) -> None:
+        self.asked, self.builders, self.path = asked, builders, path
+
+
+def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
     """One process's share; errors come back as values, since they may have to cross processes."""
+    if fabric.world_size > 1:
+        setup_messages()  # a process of its own has none yet
     try:
-        with logging_to(path / "log.txt", quiet=not fabric.is_global_zero):
-            _Run(fabric, asked, builders, path).go()
+        with logging_to(job.path / "log.txt", quiet=not fabric.is_global_zero):
+            _Run(fabric, job.asked, job.builders, job.path).go()
     except MtlError as error:
-        if fabric.is_global_zero and (path / "config.yaml").is_file():
-            with (path / "log.txt").open("a", encoding="utf-8") as stream:
+        if fabric.is_global_zero and (job.path / "config.yaml").is_file():
+            with (job.path / "log.txt").open("a", encoding="utf-8") as stream:
                 stream.write(f"{error}\n")
         return error
     return None
@@ -139,13 +120,13 @@ class _Run:
         loop = self._build_loop(resumed)
         if self.zero:
             self._begin(resumed)
-        with _signals(self.stop):
+        with signals_to(self.stop):
             try:
                 trained = loop.run()
             except Interrupted as error:
                 raise Interrupted(
                     f"{error}. To go on: mtl train {' '.join(_resume_words(self.asked, self.path))}",
-                    error.exit_code - 128,
+                    error.signal_number,
                 ) from None
             finally:
                 self.recorder.close()
@@ -180,6 +161,7 @@ class _Run:
             if all(s.meta.unlabelled == len(s) for s in self.validation[name]):
                 raise DataError(f"task '{name}': no validation row has a label; give a labelled validation split")
         log.info("data     %s", data_line(self.sets, self.validation))
+        self._check_same_data()
 
     def _build_model(self, resumed: Checkpoint | None) -> None:
         config = self.config
@@ -308,11 +290,8 @@ class _Run:
 
     def _begin(self, resumed: Checkpoint | None) -> None:
         """Mark the folder as a run; nothing has been trained before this."""
-        data = describe_data({n: [s, *self.validation[n]] for n, s in self.sets.items()})
         env_path = self.path / "env.json"
-        if (self.path / "config.yaml").is_file():
-            self._check_same_data(json.loads(env_path.read_text(encoding="utf-8"))["data"], data)
-        else:
+        if not (self.path / "config.yaml").is_file():
             with explained(self.path):
                 write_json(
                     env_path,
@@ -324,13 +303,21 @@ class _Run:
                         "processes": self.fabric.world_size,
                         "threads": torch.get_num_threads(),
                         "backbone": self.backbone.identity,
-                        "data": data,
+                        "data": self._data(),
                     },
                 )
             begin(self.path, self.asked.values, self.asked.overrides)
         self.recorder.open(MetricsLog(self.path / "metrics.jsonl", resumed.state["metrics_bytes"] if resumed else 0))
 
-    def _check_same_data(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _data(self) -> dict[str, Any]:
+        return describe_data({n: [s, *self.validation[n]] for n, s in self.sets.items()})
+
+    def _check_same_data(self) -> None:
+        """Raise `ConfigError` if a run that goes on would meet other rows than it was started with."""
+        if not (self.path / "config.yaml").is_file():
+            return
+        old: Mapping[str, Any] = json.loads((self.path / "env.json").read_text(encoding="utf-8"))["data"]
+        new = self._data()
         changed = [key for key in new if old.get(key, {}).get("fingerprint") != new[key]["fingerprint"]]
         if changed:
             raise ConfigError(
@@ -398,24 +385,3 @@ def _resume_words(asked: Asked, path: Path) -> list[str]:
     words = [text for text in asked.overrides if not text.startswith(("run.name=", "run.if_exists="))]
     name = asked.config.run.name or path.name
     return [*words, f"run.name={name}", "run.if_exists=resume"]
-
-
-@contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask the loop to save and stop; a second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if stop.signal_number is not None:
-            raise KeyboardInterrupt
-        stop.signal_number = number
-        log.info("stopping: saving the state first (again to stop at once)")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -60,7 +60,7 @@ def _delimited(stream: Iterable[str], name: str, delimiter: str) -> Iterator[Row
     )
     try:
         for values in reader:
-            where = f"{name}:{reader.reader.line_num}"  # the outer count misses empty lines
+            where = f"{name}:{reader.line_num}"
             if None in values or None in values.values():
                 found = sum(v is not None for k, v in values.items() if k is not None) + len(values.get(None) or [])
                 raise DataError(f"{where}: {found} fields, but the header has {len(reader.fieldnames or [])}")

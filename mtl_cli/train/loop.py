@@ -212,7 +212,7 @@ class Loop:
         self, batch: StepBatch, losses: dict[str, float], weighted: Weighted, norm: float, seconds: float
     ) -> None:
         weights = dict(zip(self._kinds, weighted.weights_K.tolist(), strict=True))
-        rows, tokens = sum(one.rows for one in batch.passes), sum(one.tokens for one in batch.passes)
+        rows, tokens = batch.rows, batch.tokens
         done = self._done
         if not done.seconds:
             done.first_step_at = time.time()
@@ -222,7 +222,7 @@ class Loop:
         total = math.fsum(weights[name] * loss for name, loss in losses.items()) + penalty
         self._meter.add(losses, weights, total, norm)
         if self._fabric.is_global_zero:
-            self._recorder.progress(self._step, losses, sum(batch.counts.values()))
+            self._recorder.progress(self._step, losses, rows)
         if self._step % self._settings.log_every == 0 or self._step == self._settings.steps:
             self._record()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +49,7 @@ class Backbone(nn.Module):
     @property
     def vocabulary(self) -> int:
         """Rows of the embedding table: token ids must be smaller."""
-        return int(self.encoder.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr, index, arg-type]
+        return cast(nn.Embedding, self.encoder.get_input_embeddings()).num_embeddings
 
     @property
     def max_length(self) -> int | None:

@@ -1,0 +1,287 @@
+import pytest
+
+from mtl_cli.config.compose import compose, groups, loaded, options
+from mtl_cli.config.convert import convert_or_raise
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.errors import ConfigError
+
+MINE = """# @package _global_
+# mtl train task={name}
+tasks:
+  {name}:
+    kind: {{name: classification, labels: [bad, good]}}
+    text: [review]
+    label: stars
+    metrics: [accuracy]
+    source: {{files: {{train: train.csv, validation: validation.csv}}}}
+weights: {{{name}: 2.0}}
+"""
+
+
+def wrong(*overrides, primary="eval", dirs=()):
+    """What is said about overrides, by key. `eval` composes in the least time: it picks no option by itself."""
+    with pytest.raises(ConfigError) as caught:
+        compose(primary, overrides, dirs)
+    return {fault.key: fault.problem for fault in caught.value.faults}
+
+
+def user_dir(path, **texts):
+    """A folder with YAML files of the group `task`."""
+    (path / "task").mkdir(parents=True)
+    for name, text in texts.items():
+        (path / "task" / f"{name}.yaml").write_text(text)
+    return path
+
+
+def test_the_default_is_the_six_tasks_that_are_bundled():
+    composed = compose("train", [])
+    assert list(composed.values["tasks"]) == ["cola", "sst2", "mrpc", "stsb", "qnli", "rte"]
+    assert composed.choices["task"] == "glue_mix"
+    assert composed.choices["backbone"] == "minilm"
+
+
+def test_values_are_plain_and_hold_nothing_of_hydra():
+    values = compose("train", ["optim.lr=3e-5", "seed=${batch.size}"]).values
+    assert "hydra" not in values
+    assert type(values["tasks"]["rte"]["text"]) is list
+    assert (values["optim"]["lr"], values["seed"]) == (3e-5, 32)
+
+
+def test_a_list_selects_several_tasks_in_its_order():
+    values = compose("train", ["task=[rte,mrpc]"]).values
+    assert list(values["tasks"]) == ["rte", "mrpc"]
+    assert values["weights"] == {"rte": 1.0, "mrpc": 1.0}
+
+
+def test_a_mix_and_a_task_are_selected_together():
+    assert list(compose("train", ["task=[glue_mix,wnli]"]).values["tasks"])[-1] == "wnli"
+
+
+def test_an_option_of_a_group_brings_its_values():
+    values = compose("train", ["sampler=temperature", "sampler.temperature=5"]).values
+    assert values["sampler"] == {"name": "temperature", "temperature": 5, "cap": None, "per_step": "mixed"}
+
+
+def test_the_last_of_two_overrides_counts():
+    assert compose("train", ["seed=2", "seed=3"]).values["seed"] == 3
+
+
+def test_eval_takes_the_run_s_own_tasks_unless_others_are_given():
+    assert compose("eval", ["run=outputs/x"]).values["tasks"] == {}
+    assert list(compose("eval", ["run=outputs/x", "task=rte"]).values["tasks"]) == ["rte"]
+
+
+def test_an_unknown_task_names_the_closest_and_where_all_are_shown():
+    assert wrong("task=rtee") == {"task": "unknown task 'rtee'. Did you mean 'rte'? `mtl ls task` shows all."}
+
+
+def test_an_unknown_task_far_from_all_lists_them():
+    assert "There is: cola, glue, glue_mix, mnli, mrpc," in wrong("task=xxxx")["task"]
+
+
+def test_each_unknown_task_of_a_list_is_told():
+    with pytest.raises(ConfigError) as caught:
+        compose("train", ["task=[rtee,rte,mrcp]"])
+    assert [fault.problem.split(".")[0] for fault in caught.value.faults] == [
+        "unknown task 'rtee'",
+        "unknown task 'mrcp'",
+    ]
+
+
+def test_an_unknown_backbone_names_the_closest():
+    assert wrong("backbone=minilmm", primary="train")["backbone"].startswith(
+        "unknown backbone 'minilmm'. Did you mean 'minilm'?"
+    )
+
+
+@pytest.fixture(scope="module")
+def unknown_keys():
+    """What is said of several unknown keys in one call."""
+    return wrong("optim.lrr=1", "lr=1", "backbon=tiny", "weights.rtee=2", "run.zzzzzz=2", "~sede", primary="train")
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("optim.lrr", "Did you mean 'optim.lr'?"),
+        ("lr", "Did you mean 'optim.lr'?"),
+        ("backbon", "Did you mean 'backbone'?"),
+        ("weights.rtee", "Did you mean 'weights.rte'?"),
+        ("run.zzzzzz", "There is: run.if_exists, run.name, run.outputs."),
+        ("sede", "Did you mean 'seed'?"),
+    ],
+)
+def test_an_unknown_key_names_the_closest(unknown_keys, key, hint):
+    assert unknown_keys[key].startswith("unknown key.")
+    assert hint in unknown_keys[key]
+
+
+def test_an_unknown_key_can_be_added_as_its_message_says():
+    assert "To add it: +optim.extra=..." in wrong("optim.extra=1", primary="train")["optim.extra"]
+    assert compose("train", ["+optim.extra=1"]).values["optim"]["extra"] == 1
+
+
+def test_all_wrong_overrides_of_one_call_are_told_and_no_right_one():
+    found = wrong(
+        "task=[rte,mrcp]",
+        "seed=3",
+        "optim.lrr=1",
+        "backbone=minilmm",
+        "sede=1",
+        "weights.rte=2",
+        "a b",
+        primary="train",
+    )
+    assert set(found) == {"task", "optim.lrr", "backbone", "sede", ""}
+    assert "'a b' is not KEY=VALUE" in found[""]
+
+
+def test_keys_are_looked_up_in_the_tasks_that_were_chosen():
+    assert set(wrong("task=wnli", "weights.wnli=2", "bootstrapp=1")) == {"bootstrapp"}
+
+
+@pytest.mark.parametrize("text", ["seed", "foo bar", "--seed=3", ""])
+def test_what_is_no_override_is_shown_as_it_was_written(text):
+    assert wrong(text)[""].startswith(f"'{text}' is not KEY=VALUE")
+
+
+@pytest.mark.parametrize("value", ["null", "3", "{a:1}", "[3]"])
+def test_a_group_takes_names_only(value):
+    assert wrong(f"task={value}")["task"].startswith("must be a name or a list of names; `mtl ls task` shows all.")
+
+
+def test_several_values_without_m_are_told_how_to_go_on():
+    found = wrong("task=rte,mrpc", "optim.lr=1,2", primary="train")
+    assert "add -m to sweep over them, or write [a,b] to take them together" in found["task"]
+    assert "add -m to sweep over them" in found["optim.lr"]
+
+
+def test_every_missing_value_is_told_by_its_key():
+    assert wrong("backbone=hf", "sampler=explicit", primary="train") == {
+        "backbone.path": "missing: give backbone.path=VALUE",
+        "sampler.chances": "missing: give sampler.chances=VALUE",
+    }
+
+
+def test_eval_needs_a_run():
+    assert wrong(primary="eval") == {"run": "missing: give run=VALUE"}
+
+
+@pytest.mark.parametrize("text", ["seed=${oops}", "seed=${env:oops}"])
+def test_an_interpolation_that_leads_nowhere_is_told_by_its_key(text):
+    (key,) = (found := wrong(text))
+    assert key == "seed"
+    assert "\n" not in found[key]
+
+
+def test_adding_what_is_there_is_told():
+    assert "An item is already at 'seed'" in wrong("+seed=3")[""]
+
+
+def test_removing_a_task_and_its_weight_leaves_the_others():
+    values = compose("train", ["task=[rte,mrpc]", "~tasks.rte", "~weights.rte"]).values
+    assert list(convert_or_raise(TrainConfig, values).tasks) == ["mrpc"]
+
+
+def test_removing_a_task_alone_says_what_else_to_drop():
+    values = compose("train", ["task=[rte,mrpc]", "~tasks.rte"]).values
+    with pytest.raises(ConfigError, match=r"^weights\.rte: no task has this name\..* To drop it: ~weights\.rte$"):
+        convert_or_raise(TrainConfig, values)
+
+
+def test_an_added_task_without_weight_says_what_to_add():
+    values = compose("train", ["task=[rte,mrpc]", "~weights.rte"]).values
+    with pytest.raises(
+        ConfigError, match=r"^weights\.rte: missing: every task has a weight\. Add \+weights\.rte=1\.0$"
+    ):
+        convert_or_raise(TrainConfig, values)
+
+
+def test_composing_twice_gives_the_same():
+    assert compose("train", ["task=glue", "seed=3"]) == compose("train", ["task=glue", "seed=3"])
+
+
+def test_a_wrong_call_leaves_nothing_behind_for_the_next():
+    before = compose("eval", ["run=x", "task=rte"])
+    wrong("task=rtee")
+    assert compose("eval", ["run=x", "task=rte"]) == before
+
+
+# The user's own YAML files
+
+
+def test_a_user_s_task_is_chosen_like_ours(tmp_path):
+    folder = user_dir(tmp_path, mine=MINE.format(name="mine"))
+    config = convert_or_raise(TrainConfig, compose("train", ["task=[rte,mine]", "weights.mine=3"], [folder]).values)
+    assert config.tasks["mine"].source.files == {"train": "train.csv", "validation": "validation.csv"}
+    assert config.weights == {"rte": 1.0, "mine": 3.0}
+
+
+def test_a_user_s_mix_may_name_our_tasks(tmp_path):
+    folder = user_dir(tmp_path, both="# @package _global_\ndefaults: [rte, mine]\n", mine=MINE.format(name="mine"))
+    assert list(compose("train", ["task=both"], [folder]).values["tasks"]) == ["rte", "mine"]
+
+
+def test_tasks_of_several_folders_are_found_and_the_first_folder_goes_first(tmp_path):
+    first = user_dir(tmp_path / "1", a=MINE.format(name="a"), both=MINE.format(name="first"))
+    second = user_dir(tmp_path / "2", b=MINE.format(name="b"), both=MINE.format(name="second"))
+    values = compose("eval", ["run=x", "task=[a,b,both]"], [first, second]).values
+    assert list(values["tasks"]) == ["a", "b", "first"]
+
+
+@pytest.mark.parametrize("name", ["with space", "a,b", "x=1", "(é)", "it's", "[x]", "$y"])
+def test_a_folder_may_have_any_name(tmp_path, name):
+    folder = user_dir(tmp_path / name, mine=MINE.format(name="mine"))
+    assert list(compose("eval", ["run=x", "task=mine"], [folder]).values["tasks"]) == ["mine"]
+
+
+def test_a_user_s_task_is_known_when_something_else_is_wrong(tmp_path):
+    folder = user_dir(tmp_path, mine=MINE.format(name="mine"))
+    assert set(wrong("task=mine", "bootstrapp=1", "weights.mine=2", dirs=[folder])) == {"bootstrapp"}
+
+
+def test_a_misspelt_task_of_the_user_is_recognised(tmp_path):
+    folder = user_dir(tmp_path, reviews=MINE.format(name="reviews"))
+    assert "Did you mean 'reviews'?" in wrong("task=reveiws", dirs=[folder])["task"]
+
+
+def test_a_user_s_options_and_groups_are_listed_with_ours(tmp_path):
+    folder = user_dir(tmp_path, mine=MINE.format(name="mine"))
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "fast.yaml").write_text("steps: 3\n")
+    with loaded([folder]) as loader:
+        assert {"mine", "rte", "glue_mix"} <= set(options(loader, "task"))
+        assert {"recipe", "task"} <= set(groups(loader))
+
+
+def test_without_a_folder_only_ours_are_listed():
+    with loaded() as loader:
+        assert groups(loader) == ["backbone", "method", "sampler", "schedule", "sharing", "task", "weighting"]
+        assert options(loader, "sharing") == ["hard"]
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    assert wrong(dirs=[tmp_path / "nowhere"])[""] == f"--config-dir: there is no folder {tmp_path / 'nowhere'}"
+
+
+def test_a_file_as_folder_is_told(tmp_path):
+    (tmp_path / "a.yaml").write_text("")
+    assert "there is no folder" in wrong(dirs=[tmp_path / "a.yaml"])[""]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tasks: {a: [1\n", r"mine.yaml"),
+        ("# @package _global_\na: 1\na: 2\n", "found duplicate key a"),
+        ("# @package _global_\ndefaults: [rtee]\n", "Could not load 'task/rtee'"),
+    ],
+)
+def test_a_broken_file_of_the_user_is_told_without_a_traceback(tmp_path, text, said):
+    assert said in wrong("task=mine", dirs=[user_dir(tmp_path, mine=text)])[""]
+
+
+def test_a_file_that_is_not_utf8_is_told_without_a_traceback(tmp_path):
+    folder = user_dir(tmp_path)
+    (folder / "task" / "mine.yaml").write_bytes(b"# \xff\xfe\n")
+    assert "utf-8" in wrong("task=mine", dirs=[folder])[""]

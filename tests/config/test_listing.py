@@ -1,0 +1,71 @@
+import pytest
+
+from mtl_cli.config.compose import compose
+from mtl_cli.config.listing import Option, groups, listed
+from mtl_cli.config.registry import FAMILIES, resolve
+
+TASK = "# @package _global_\n# mtl train task=rte    {about}\nseed: {seed}\n"
+
+
+def user_task(folder, name, text):
+    (folder / "task").mkdir(parents=True, exist_ok=True)
+    (folder / "task" / f"{name}.yaml").write_text(text)
+    return folder
+
+
+def test_groups_with_files_come_first_and_families_inside_tasks_after():
+    assert groups([]) == [
+        "backbone", "method", "sampler", "schedule", "sharing", "task", "weighting", "kind", "metric",
+    ]  # fmt: skip
+
+
+def test_an_option_is_described_by_what_stands_behind_its_command():
+    assert listed("sharing", []) == [Option("hard", "One encoder, one head a task")]
+    assert Option("cola", "Is the sentence acceptable English? (GLUE)") in listed("task", [])
+
+
+def test_options_are_listed_by_name():
+    names = [option.name for option in listed("schedule", [])]
+    assert names == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial"]
+
+
+@pytest.mark.parametrize("family", ["kind", "metric"])
+def test_families_without_files_are_described_by_their_docstrings(family):
+    assert {option.name: option.about for option in listed(family, [])} == {
+        name: resolve(family, name).__doc__.split("\n")[0] for name in FAMILIES[family]
+    }
+
+
+def test_a_user_s_options_and_groups_are_listed_with_ours(tmp_path):
+    user_task(tmp_path, "mine", TASK.format(about="Reviews of mine", seed=3))
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "fast.yaml").write_text("steps: 3\n")
+    assert {"recipe", "task"} <= set(groups([tmp_path]))
+    found = {option.name: option.about for option in listed("task", [tmp_path])}
+    assert (found["mine"], "rte" in found) == ("Reviews of mine", True)
+
+
+def test_folders_without_yaml_and_hidden_ones_are_no_groups(tmp_path):
+    for name in (".github", "data", "__pycache__"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".github" / "dependabot.yaml").write_text("version: 2\n")
+    assert groups([tmp_path]) == groups([])
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [("tasks: {}\n", ""), ("", ""), ("# my own task\ntasks: {}\n", "my own task"), ("\n# late\n", "")],
+)
+def test_a_file_without_a_command_is_described_by_its_first_comment(tmp_path, text, about):
+    found = listed("task", [user_task(tmp_path, "mine", text)])
+    assert Option("mine", about) in found
+
+
+def test_of_two_files_with_one_name_that_one_is_described_that_is_composed(tmp_path):
+    first = user_task(tmp_path / "1", "mine", TASK.format(about="first", seed=11))
+    second = user_task(tmp_path / "2", "mine", TASK.format(about="second", seed=22))
+    user_task(second, "rte", TASK.format(about="not ours", seed=33))
+    found = {option.name: option.about for option in listed("task", [first, second])}
+    composed = compose("eval", ["run=x", "task=rte"], [first, second]).values
+    assert found["mine"] == "first"
+    assert (found["rte"], list(composed["tasks"])) == ("Does the first sentence entail the second? (GLUE)", ["rte"])

@@ -1,0 +1,45 @@
+"""Small stand-ins that several files need."""
+
+import numpy as np
+from lightning_fabric import Fabric
+
+from mtl_cli.data.batch import StepBatch
+from mtl_cli.data.collate import RowRef, collate
+from mtl_cli.data.encoded import EncodedSet, Meta
+from mtl_cli.model.backbone.tiny import tiny
+from mtl_cli.tasks.source import Origin
+
+
+def cpu():
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def tiny_backbone(*, dropout=0.0, pooling="mean"):
+    return tiny(layers=2, width=32, heads=2, max_length=128, dropout=dropout, pooling=pooling)
+
+
+def encoded(backbone, texts, labels):
+    """Texts (or pairs) as an encoded set in memory."""
+    rows = [backbone.tokenizer(*([t] if isinstance(t, str) else t)) for t in texts]
+    ids, types = ([np.array(row[key]) for row in rows] for key in ("input_ids", "token_type_ids"))
+    flat, flat_types = np.concatenate(ids), np.concatenate(types)
+    offsets = np.cumsum([0, *map(len, ids)])
+    meta = Meta(
+        rows=len(texts), tokens=flat.size, max_id=int(flat.max()), truncated=0, unlabelled=0, fingerprint="",
+        has_types=bool(flat_types.any()), ids_dtype="int64", label_column=True,
+    )  # fmt: skip
+    origin = Origin("local", "validation", "memory", lambda: "", lambda: iter(()))
+    return EncodedSet(origin, meta, flat, flat_types if meta.has_types else None, offsets, np.array(labels, np.float32))
+
+
+def refs(sets):
+    """Every row of every set."""
+    return [RowRef(task, row, int(n)) for task, one in sets.items() for row, n in enumerate(np.diff(one.offsets))]
+
+
+def one_step(sets, pad_id, passes=None):
+    """A step of all rows; `passes` lists the positions in `refs(sets)` that go together, by default all in one pass."""
+    rows = refs(sets)
+    cut = passes or [range(len(rows))]
+    batches = tuple(collate([rows[i] for i in one], sets, pad_id) for one in cut)
+    return StepBatch(batches, {task: len(one) for task, one in sets.items()})

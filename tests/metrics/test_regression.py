@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+from mtl_cli.metrics.regression import MeanAbsoluteError, Pearson, RootMeanSquaredError, Spearman
+
+ALL = [Pearson(), Spearman(), RootMeanSquaredError(), MeanAbsoluteError()]
+REFERENCE = {
+    Pearson: lambda g, p: pearsonr(g, p).statistic,
+    Spearman: lambda g, p: spearmanr(g, p).statistic,
+    RootMeanSquaredError: root_mean_squared_error,
+    MeanAbsoluteError: mean_absolute_error,
+}
+
+
+def series(seed, rows=47):
+    rng = np.random.default_rng(seed)
+    gold = rng.uniform(0, 5, rows)
+    return gold, gold + rng.normal(0, 1.5, rows)
+
+
+@pytest.mark.parametrize("metric", ALL, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("seed", range(4))
+def test_random_series_score_as_in_scipy_and_scikit_learn(metric, seed):
+    gold, predicted = series(seed)
+    assert metric.value(gold, predicted, 0) == pytest.approx(REFERENCE[type(metric)](gold, predicted), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ALL, ids=lambda m: type(m).__name__)
+def test_ties_score_as_in_scipy_and_scikit_learn(metric):
+    gold, predicted = (np.round(s) for s in series(9))
+    assert metric.value(gold, predicted, 0) == pytest.approx(REFERENCE[type(metric)](gold, predicted), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1234.567, 1e9 / 3])
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 49])
+def test_a_correlation_with_constant_predictions_is_not_defined(metric, constant, rows):
+    gold = 1000.0 * np.arange(rows)
+    assert np.isnan(metric.value(gold, np.full(rows, constant), 0))
+    assert np.isnan(metric.value(np.full(rows, constant), gold, 0))
+
+
+@pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e6])
+def test_a_correlation_does_not_depend_on_the_unit(metric, unit):
+    gold, predicted = series(3)
+    assert metric.value(gold * unit, predicted * unit, 0) == pytest.approx(metric.value(gold, predicted, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
+def test_a_correlation_stays_within_one(metric):
+    gold = np.random.default_rng(0).random((300, 5))
+    found = metric.of(gold, 3 * gold + 0.1)
+    assert found.max() <= 1.0
+    np.testing.assert_allclose(found, 1.0)
+
+
+def test_spearman_looks_at_the_order_alone():
+    gold = np.array([0.1, 5.0, 2.0, 3.3])
+    assert Spearman().value(gold, np.exp(3 * gold), 0) == pytest.approx(1.0)
+    assert Spearman().value(gold, -(gold**3), 0) == pytest.approx(-1.0)
+
+
+def test_errors_worked_out_by_hand():
+    gold, predicted = np.array([0.0, 0.0]), np.array([3.0, -4.0])
+    assert RootMeanSquaredError().value(gold, predicted, 0) == pytest.approx(np.sqrt(12.5))
+    assert MeanAbsoluteError().value(gold, predicted, 0) == pytest.approx(3.5)
+
+
+def test_errors_are_better_when_lower_and_correlations_when_higher():
+    assert [m.higher_is_better for m in ALL] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("metric", ALL, ids=lambda m: type(m).__name__)
+def test_a_metric_of_numbers_is_refused_for_classes(metric):
+    with pytest.raises(ValueError, match=r"is for numbers; this task predicts classes. Use accuracy"):
+        metric.check(2)
+    metric.check(0)

@@ -1,0 +1,67 @@
+import errno
+import hashlib
+import json
+import math
+
+import pytest
+
+from mtl_cli.errors import RunError
+from mtl_cli.runs.files import explained, plain, sha256, write_json, write_text
+
+
+def test_a_text_is_written_whole_and_leaves_no_scratch_file(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    write_text(tmp_path / "a.txt", "naïve €\n")
+    assert (tmp_path / "a.txt").read_bytes() == "naïve €\n".encode()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_that_fails_leaves_the_old_text_and_no_scratch_file(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "no space left to write in .*run.outputs=DIR; what was saved before is whole"),
+        (errno.EDQUOT, "no space left"),
+        (errno.EACCES, "no right to write in .*MTL_OUTPUTS"),
+        (errno.EPERM, "no right to write"),
+        (errno.EROFS, "no right to write"),
+        (errno.EIO, "cannot write in .*: it broke. Choose another folder"),
+    ],
+)
+def test_a_refusal_of_the_operating_system_becomes_a_message_with_a_remedy(tmp_path, number, words):
+    with pytest.raises(RunError, match=words), explained(tmp_path):
+        raise OSError(number, "it broke")
+
+
+def test_an_error_that_is_not_about_writing_passes_through(tmp_path):
+    with pytest.raises(ValueError, match="mine"), explained(tmp_path):
+        raise ValueError("mine")
+
+
+def test_numbers_that_json_has_no_word_for_become_null():
+    value = {"a": [math.nan, 1.5, (math.inf, -math.inf)], 3: {"b": math.nan}, "c": None, "d": True}
+    assert plain(value) == {"a": [None, 1.5, [None, None]], "3": {"b": None}, "c": None, "d": True}
+
+
+def test_json_is_strict_and_keeps_letters_readable(tmp_path):
+    write_json(tmp_path / "a.json", {"größe": math.nan})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "größe" in text
+    assert json.loads(text, parse_constant=pytest.fail) == {"größe": None}
+
+
+def test_a_digest_is_that_of_the_whole_content(tmp_path):
+    content = bytes(range(256)) * 20_000  # more than one block
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
