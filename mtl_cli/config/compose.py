@@ -45,6 +45,9 @@ def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
     for folder in config_dirs:
         if not folder.is_dir():
             raise ConfigError(f"--config-dir: there is no folder {folder}")
+        hidden = [path for path in sorted(folder.rglob("*.yaml")) if (config_dir() / path.relative_to(folder)).is_file()]
+        if hidden:
+            raise ConfigError(f"--config-dir: {hidden[0]} has the name of a shipped file, which would be taken instead. Rename it.")
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         _add_folders(loader, config_dirs)

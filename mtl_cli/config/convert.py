@@ -6,6 +6,7 @@ keyword-only arguments of the builder registered under that name are the options
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import types
@@ -216,16 +217,21 @@ def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
         for f in dataclasses.fields(cls)
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     }
+    before = len(faults)
     found = _fields({f.name: hints[f.name] for f in dataclasses.fields(cls)}, required, value, faults, key)
-    if isinstance(found, _Bad):
-        return BAD
-    result = cls(**found)
-    if isinstance(result, Checked):
-        own = [Fault(_join(key, fault.key), fault.problem) for fault in result.faults()]
-        faults.extend(own)
-        if own:
-            return BAD
-    return result
+    faults.extend(Fault(_join(key, fault.key), fault.problem) for fault in _rule_faults(cls, found))
+    return BAD if len(faults) > before else cls(**found)
+
+
+def _rule_faults(cls: Any, found: Mapping[str, Any]) -> Iterator[Fault]:
+    """What a class's own rules say of the fields that could be converted, so that one bad field hides no other fault."""
+    partial = object.__new__(cls)
+    for name, value in found.items():
+        object.__setattr__(partial, name, value)
+    if isinstance(partial, Checked):
+        # A rule about a field that is not there has nothing to say.
+        with contextlib.suppress(AttributeError):
+            yield from partial.faults()
 
 
 def _fields(
@@ -235,9 +241,8 @@ def _fields(
     faults: list[Fault],
     key: str,
     whose: str = "",
-) -> dict[str, Any] | _Bad:
-    """Convert the members of a mapping by name; unknown and missing names are faults."""
-    before = len(faults)
+) -> dict[str, Any]:
+    """Convert the members of a mapping by name, those that can be; unknown and missing names are faults."""
     for name in value:
         if name not in hints:
             takes = f" {whose} takes: {', '.join(hints) or 'no options'}." if whose else ""
@@ -250,7 +255,7 @@ def _fields(
             )
     faults.extend(Fault(_join(key, name), "missing") for name in hints if name in required and name not in value)
     result = {n: _convert(hints[n], value[n], faults, _join(key, n)) for n in hints if n in value}
-    return BAD if len(faults) > before else result
+    return {name: item for name, item in result.items() if item is not BAD}
 
 
 @dataclass(frozen=True)
@@ -303,5 +308,6 @@ def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None
     hints = typing.get_type_hints(target)
     required = {p.name for p in keyword if p.default is inspect.Parameter.empty}
     whose = f"{family} '{node.name}'"
+    before = len(faults)
     options = _fields({p.name: hints.get(p.name, Any) for p in keyword}, required, node.options, faults, key, whose)
-    return None if isinstance(options, _Bad) else Bound(key, node.name, builder, options)
+    return None if len(faults) > before else Bound(key, node.name, builder, options)

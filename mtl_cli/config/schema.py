@@ -6,6 +6,7 @@ the defaults of tasks that users add.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -20,15 +21,15 @@ SPLITS = ("train", "validation", "test")
 
 def _positive(config: object, *names: str) -> Iterator[Fault]:
     for name in names:
-        value = getattr(config, name)
-        if value is not None and not value > 0:
+        value = getattr(config, name, None)
+        if value is not None and not 0 < value < math.inf:
             yield Fault(name, f"must be more than 0; found {value}")
 
 
 def _not_negative(config: object, *names: str) -> Iterator[Fault]:
     for name in names:
-        value = getattr(config, name)
-        if value is not None and value < 0:
+        value = getattr(config, name, None)
+        if value is not None and not 0 <= value < math.inf:
             yield Fault(name, f"must be 0 or more; found {value}")
 
 
@@ -254,7 +255,7 @@ class TrainConfig:
                 f"no task has this name. {did_you_mean(name, self.tasks)} To drop it: ~weights.{name}",
             )
         for name, weight in self.weights.items():
-            if weight < 0:
+            if not 0 <= weight < math.inf:
                 yield Fault(f"weights.{name}", f"must be 0 or more; found {weight}")
         if self.weights and not any(self.weights.values()):
             yield Fault("weights", "all are 0: nothing would be trained")
@@ -312,6 +313,11 @@ class EvalConfig:
     seed: int
     fabric: FabricSection
 
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts."""
+        yield from _positive(self, "batch_tokens")
+        yield from _not_negative(self, "bootstrap", "seed")
+
 
 @dataclass(frozen=True, kw_only=True)
 class InputSection:
@@ -340,3 +346,8 @@ class ZeroshotConfig:
     seed: int
     format: Literal["auto", "table", "jsonl"]
     fabric: FabricSection
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts."""
+        yield from _positive(self, "max_length", "batch_tokens")
+        yield from _not_negative(self, "bootstrap", "seed")
