@@ -45,9 +45,13 @@ def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
     for folder in config_dirs:
         if not folder.is_dir():
             raise ConfigError(f"--config-dir: there is no folder {folder}")
-        hidden = [path for path in sorted(folder.rglob("*.yaml")) if (config_dir() / path.relative_to(folder)).is_file()]
+        hidden = [
+            path for path in sorted(folder.rglob("*.yaml")) if (config_dir() / path.relative_to(folder)).is_file()
+        ]
         if hidden:
-            raise ConfigError(f"--config-dir: {hidden[0]} has the name of a shipped file, which would be taken instead. Rename it.")
+            raise ConfigError(
+                f"--config-dir: {hidden[0]} has the name of a shipped file, which would be taken instead. Rename it."
+            )
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         _add_folders(loader, config_dirs)
@@ -96,6 +100,8 @@ def _plain(config: DictConfig) -> Composed:
         values = cast(dict[str, Any], OmegaConf.to_container(own, resolve=True))
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
+    if isinstance(values.get("task"), Mapping):
+        raise ConfigError([Fault("task", "the chosen YAML file lacks its first line: # @package _global_")])
     return Composed(values, choices)
 
 
@@ -135,6 +141,9 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
 def _group_faults(override: Override, names: list[str]) -> Iterator[Fault]:
     value = override.value()
     group = override.key_or_group
+    if override.is_add():
+        yield Fault(group, f"is chosen already: write {group}={value}, or {group}=[a,b] for several")
+        return
     for name in value if isinstance(value, list) else [value]:
         if override.is_sweep_override():
             yield Fault(group, "several values: add -m to sweep over them, or write [a,b] to take them together")

@@ -26,6 +26,13 @@ def _positive(config: object, *names: str) -> Iterator[Fault]:
             yield Fault(name, f"must be more than 0; found {value}")
 
 
+def _length(config: object) -> Iterator[Fault]:
+    """A row needs room for the special tokens of a pair and a word of each text."""
+    value = getattr(config, "max_length", None)
+    if value is not None and value < 8:
+        yield Fault("max_length", f"must be at least 8 tokens; found {value}")
+
+
 def _not_negative(config: object, *names: str) -> Iterator[Fault]:
     for name in names:
         value = getattr(config, name, None)
@@ -84,7 +91,7 @@ class TaskConfig:
             yield Fault("text", f"must name one column, or two for a pair; found {len(self.text)}")
         if not self.metrics:
             yield Fault("metrics", "must name at least one metric")
-        yield from _positive(self, "max_length")
+        yield from _length(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +123,8 @@ class DataSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive sizes."""
-        yield from _positive(self, "max_length", "limit", "hub_timeout")
+        yield from _positive(self, "limit", "hub_timeout")
+        yield from _length(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,5 +357,6 @@ class ZeroshotConfig:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
-        yield from _positive(self, "max_length", "batch_tokens")
+        yield from _positive(self, "batch_tokens")
+        yield from _length(self)
         yield from _not_negative(self, "bootstrap", "seed")

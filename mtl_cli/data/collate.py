@@ -76,7 +76,7 @@ def cut(lengths: np.ndarray, pass_cost: int, max_rows: int | None, max_tokens: i
     best = np.zeros(n + 1, np.int64)
     start_of = np.zeros(n + 1, np.int64)
     for end in range(1, n + 1):
-        longest = int(sorted_lengths[end - 1])
+        longest = max(1, int(sorted_lengths[end - 1]))
         most = min(end, max_rows or end, max(1, max_tokens // longest) if max_tokens else end)
         starts = np.arange(end - most, end)
         costs = best[starts] + (end - starts) * longest + pass_cost

@@ -114,7 +114,8 @@ def encode(
     encoded = _open(origin, folder)
     if encoded is None:
         try:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists() and _open(origin, folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
             _write(task, origin, tokenizer, fingerprint, folder, need_labels)
         except OSError as error:
             raise RunError(

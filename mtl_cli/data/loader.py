@@ -146,7 +146,6 @@ class StepLoader:
         """Where each task's stream and the sampler stood at the start of the current window."""
         return {
             "cursors": dict(self._cursors),
-            "next": dict(self._next_cursors),
             "window": self._planned[0],
             "sampler": self._sampler_state,
         }

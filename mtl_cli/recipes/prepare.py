@@ -14,7 +14,7 @@ from mtl_cli.config.schema import DataSection, TaskConfig
 from mtl_cli.data.encoded import EncodedSet, encode, tokenizer_fingerprint
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.metrics.base import Metric
-from mtl_cli.tasks.source import Places, origins
+from mtl_cli.tasks.source import Place, Places, origins
 from mtl_cli.tasks.task import Source, Task
 
 if TYPE_CHECKING:
@@ -53,7 +53,10 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
     except ConfigError as error:
         faults.extend(error.faults)
         return None
-    built = {m: b.build() for m, b in metrics.items() if b is not None}
+    built: dict[str, Metric] = {m: b.build() for m, b in metrics.items() if b is not None}
+    if len({metric.higher_is_better for metric in built.values()}) > 1:
+        mixed = "some are better when higher, some when lower: their mean, the task's score, would mean nothing"
+        faults.append(Fault(f"{key}.metrics", mixed))
     for metric_name, metric in built.items():
         try:
             metric.check(len(kind.classes))
@@ -87,6 +90,7 @@ class Rows:
         self._cache = cache_dir(data.cache)
         self._backbone = backbone
         self._digest = tokenizer_fingerprint(backbone.tokenizer)
+        self._place: dict[str, Place] = {}
 
     def open(self, task: Task, split: str, *, need_labels: bool = True) -> list[EncodedSet]:
         """All sets of a split.
@@ -112,8 +116,9 @@ class Rows:
             )
         found = [
             encode(task, origin, self._backbone.tokenizer, self._digest, self._cache, need_labels=need_labels)
-            for origin in origins(task, split, self._places)
+            for origin in origins(task, split, self._places, self._place.get(task.name))
         ]
+        self._place[task.name] = found[0].origin.place
         for encoded in found:
             self._check(task, encoded)
         return found

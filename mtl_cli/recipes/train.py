@@ -76,8 +76,8 @@ def train(asked: Asked) -> Path:
 
 
 def _discard_unstarted(folder: RunFolder) -> None:
-    """Remove a folder in which nothing was begun."""
-    if not folder.started:
+    """Remove a folder that was made for a run which did not begin."""
+    if not folder.started and folder.made:
         shutil.rmtree(folder.path, ignore_errors=True)
 
 

@@ -40,6 +40,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.made = not path.exists()
+        """Whether the folder was not there before."""
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
             self._lock: IO[str] = (path / ".lock").open("a+")
@@ -50,6 +52,11 @@ class RunFolder:
             holder = self._lock.read().strip() or "another process"
             self._lock.close()
             raise RunError(f"{path} is in use by {holder}. Wait for it, stop it, or give another run.name.") from None
+        except OSError as error:
+            self._lock.close()
+            raise RunError(
+                f"{path} cannot be locked: {error.strerror}. Write on another file system with run.outputs=DIR."
+            ) from error
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()}")
         self._lock.flush()

@@ -90,8 +90,11 @@ SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def read_stream(stream: Iterable[str], suffix: str, name: str) -> Iterator[Row]:
-    """Rows of an open text stream in the format that a suffix such as `.jsonl` names."""
-    yield from _READERS[suffix](stream, name)
+    """Rows of an open text stream in the format that a suffix such as `.jsonl` names. Raises `DataError` for a broken row."""
+    try:
+        yield from _READERS[suffix](stream, name)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: not UTF-8 text ({error.reason}); convert it to UTF-8 first") from error
 
 
 def read_file(path: Path) -> Iterator[Row]:

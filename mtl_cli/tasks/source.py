@@ -47,8 +47,14 @@ class Places:
     """Seconds to wait for the hub in `auto`."""
 
 
-def origins(task: Task, split: str, places: Places) -> list[Origin]:
+def origins(task: Task, split: str, places: Places, only: Place | None = None) -> list[Origin]:
     """The sets of one split of a task, from the first place that has it.
+
+    Args:
+        task: whose rows.
+        split: train, validation or test.
+        places: where to look.
+        only: the place that the task's other splits came from: one task does not mix places.
 
     Raises:
         DataError: no place has it; says where was looked.
@@ -57,11 +63,12 @@ def origins(task: Task, split: str, places: Places) -> list[Origin]:
     if task.source.files:
         return _from_files(task, split)
     tried: list[str] = []
-    for place in _ORDER[places.source]:
+    for place in (only,) if only else _ORDER[places.source]:
         found = _FINDERS[place](task, split, places, tried)
         if found:
             return found
-    raise DataError(f"task '{task.name}': no {split} rows found.\n  " + "\n  ".join(tried))
+    beside = f" where its other rows are ({only})" if only else ""
+    raise DataError(f"task '{task.name}': no {split} rows found{beside}.\n  " + "\n  ".join(tried))
 
 
 def _from_files(task: Task, split: str) -> list[Origin]:

@@ -307,5 +307,8 @@ class Loop:
         self._meter.load_state_dict(values["meter"])
         load_optimizer(self._optimizer, training)
         load_generators(training, values["generators"])
+        if self._fabric.global_rank:
+            # The first process's generators were saved: the others must not draw the same dropout.
+            torch.manual_seed(torch.initial_seed() + 7919 * self._fabric.global_rank + self._step)
         own = {k.removeprefix("weighting."): v for k, v in training.items() if k.startswith("weighting.")}
         self._weighting.load_state_dict({**values["weighting"], **own})

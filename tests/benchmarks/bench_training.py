@@ -59,9 +59,9 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw
+from mtl_cli.recipes.builders import Builders, bind_all
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.prepare import Rows
-from mtl_cli.recipes.train import Builders, bind_all
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.train.loop import Loop, Settings, State, Stop
 from mtl_cli.train.select import Selector
@@ -303,7 +303,7 @@ class Ours:
 
 
 def build(bench: Bench, config: TrainConfig, seed: int, breakdown: bool) -> Ours:
-    """Build a run; see `mtl_cli.recipes.train`."""
+    """Build a run as `mtl_cli.recipes.train` does."""
     backbone, names = bench.backbone(seed), list(bench.kinds)
     fabric, builders, span, o = make_fabric(config.fabric), bench.builders, bench.span, config.optim
     model = MultiTaskModel(builders.sharing.build(backbone, names), {n: k.head for n, k in bench.kinds.items()}, seed)

@@ -7,7 +7,9 @@ import pytest
 
 
 def modules_after(code):
-    shown = subprocess.run([sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
     return set(shown.stdout.split())
 
 
@@ -18,7 +20,9 @@ def test_the_command_line_imports_nothing_heavy():
 
 def test_listing_imports_neither_torch_nor_hydra():
     code = "import sys; sys.argv = ['mtl', 'ls', 'metric']\ntry:\n import mtl_cli.cli.app as a; a.main()\nexcept SystemExit: pass\nprint()"
-    shown = subprocess.run([sys.executable, "-c", f"{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout
     assert "matthews" in shown
     assert not {"torch", "hydra"} & set(shown.split())
 

@@ -14,7 +14,15 @@ from tests.conftest import TINY
 def test_two_processes_train_as_one(tmp_path, cache):
     from safetensors.torch import load_file
 
-    words = [*TINY, "backbone.dropout=0", "sharing.head_dropout=0", "task=[rte,sst2,stsb]", "batch.size=7", "train.steps=6", "eval.every=3"]
+    words = [
+        *TINY,
+        "backbone.dropout=0",
+        "sharing.head_dropout=0",
+        "task=[rte,sst2,stsb]",
+        "batch.size=7",
+        "train.steps=6",
+        "eval.every=3",
+    ]
     runs = []
     for devices in (1, 2):
         shown = subprocess.run(

@@ -11,7 +11,15 @@ import pytest
 
 from tests.conftest import TINY
 
-WORDS = (*TINY, "task=[rte,sst2,stsb]", "train.steps=24", "eval.every=8", "checkpoint.every=5", "train.log_every=3", "batch.window=4")
+WORDS = (
+    *TINY,
+    "task=[rte,sst2,stsb]",
+    "train.steps=24",
+    "eval.every=8",
+    "checkpoint.every=5",
+    "train.log_every=3",
+    "batch.window=4",
+)
 
 
 def start(folder, cache, name, *more, **environment):
@@ -115,7 +123,9 @@ def test_other_data_at_resume_is_refused(mtl, tmp_path):
     folder.mkdir(parents=True)
 
     def write(word):
-        rows = "".join(json.dumps({"sentence1": f"{word} {i}", "sentence2": "b", "label": i % 2}) + "\n" for i in range(8))
+        rows = "".join(
+            json.dumps({"sentence1": f"{word} {i}", "sentence2": "b", "label": i % 2}) + "\n" for i in range(8)
+        )
         for name in ("train", "validation"):
             (folder / f"{name}.jsonl").write_text(rows)
 

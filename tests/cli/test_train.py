@@ -149,7 +149,16 @@ def test_skip_leaves_a_finished_run_as_it_is(finished, mtl):
 
 def test_one_task_alone_trains_like_plain_training(mtl):
     both = mtl("train", *TINY, "task=rte", "train.steps=3", "train.log_every=1", "run.name=a").run
-    single = mtl("train", *TINY, "task=rte", "train.steps=3", "train.log_every=1", "weighting=static", "sampler=all_tasks", "run.name=b").run
+    single = mtl(
+        "train",
+        *TINY,
+        "task=rte",
+        "train.steps=3",
+        "train.log_every=1",
+        "weighting=static",
+        "sampler=all_tasks",
+        "run.name=b",
+    ).run
     assert [r["loss"] for r in records(both, "train")] == [r["loss"] for r in records(single, "train")]
 
 
@@ -162,12 +171,26 @@ def test_a_run_of_all_samplers_and_schedules(mtl):
 
 
 def test_options_of_the_optimiser_and_of_memory_train(mtl):
-    words = ["optim.freeze=1", "optim.layer_decay=0.9", "optim.head_lr=1e-3", "optim.clip_norm=null", "batch.micro_size=4", "batch.window=3"]
+    words = [
+        "optim.freeze=1",
+        "optim.layer_decay=0.9",
+        "optim.head_lr=1e-3",
+        "optim.clip_norm=null",
+        "batch.micro_size=4",
+        "batch.window=3",
+    ]
     assert mtl("train", *TINY, "task=rte", "train.steps=2", "train.gradient_checkpointing=true", *words).code == 0
 
 
 def test_micro_batches_change_no_loss(mtl):
-    words = [*TINY, "backbone.dropout=0", "sharing.head_dropout=0", "task=[rte,sst2]", "train.steps=3", "train.log_every=1"]
+    words = [
+        *TINY,
+        "backbone.dropout=0",
+        "sharing.head_dropout=0",
+        "task=[rte,sst2]",
+        "train.steps=3",
+        "train.log_every=1",
+    ]
     whole = records(mtl("train", *words, "batch.pass_cost=100000", "run.name=a").run, "train")
     cut = records(mtl("train", *words, "batch.micro_size=3", "run.name=b").run, "train")
     for one, other in zip(whole, cut, strict=True):
@@ -184,7 +207,9 @@ def test_early_stopping_ends_a_run_and_keeps_the_best(mtl):
 
 
 def test_a_task_that_drowns_the_others_is_named(mtl):
-    result = mtl("train", *TINY, "task=[rte,stsb,sst2]", "train.steps=10", "tasks.stsb.kind.scale=none", "weights.stsb=10")
+    result = mtl(
+        "train", *TINY, "task=[rte,stsb,sst2]", "train.steps=10", "tasks.stsb.kind.scale=none", "weights.stsb=10"
+    )
     assert "the weighted loss of task 'stsb' is" in result.err
     assert "it drowns them" in result.err
 
@@ -192,7 +217,9 @@ def test_a_task_that_drowns_the_others_is_named(mtl):
 def test_mnli_is_scored_on_both_of_its_sets(mtl, tmp_path):
     folder = tmp_path / "data/mnli"
     folder.mkdir(parents=True)
-    rows = "".join(json.dumps({"premise": f"it is {i}", "hypothesis": f"is it {i % 5}", "label": i % 3}) + "\n" for i in range(12))
+    rows = "".join(
+        json.dumps({"premise": f"it is {i}", "hypothesis": f"is it {i % 5}", "label": i % 3}) + "\n" for i in range(12)
+    )
     for name in ("train", "validation_matched", "validation_mismatched"):
         (folder / f"{name}.jsonl").write_text(rows)
     run = mtl("train", *TINY, "data.source=local", f"data.root={tmp_path}/data", "task=mnli", "train.steps=1").run
@@ -202,7 +229,10 @@ def test_mnli_is_scored_on_both_of_its_sets(mtl, tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_a_users_own_task_is_one_yaml_over_a_file(mtl, tmp_path, suffix):
-    rows = [{"message": f"number {i} is {'even' if i % 2 == 0 else 'odd'}", "kind": ["even", "odd"][i % 2]} for i in range(20)]
+    rows = [
+        {"message": f"number {i} is {'even' if i % 2 == 0 else 'odd'}", "kind": ["even", "odd"][i % 2]}
+        for i in range(20)
+    ]
     path = tmp_path / f"mine.{suffix}"
     write(path, rows)
     (tmp_path / "my/task").mkdir(parents=True)

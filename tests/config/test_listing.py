@@ -3,6 +3,7 @@ import pytest
 from mtl_cli.config.compose import compose
 from mtl_cli.config.listing import Option, groups, listed
 from mtl_cli.config.registry import FAMILIES, resolve
+from mtl_cli.errors import ConfigError
 
 TASK = "# @package _global_\n# mtl train task=rte    {about}\nseed: {seed}\n"
 
@@ -64,8 +65,12 @@ def test_a_file_without_a_command_is_described_by_its_first_comment(tmp_path, te
 def test_of_two_files_with_one_name_that_one_is_described_that_is_composed(tmp_path):
     first = user_task(tmp_path / "1", "mine", TASK.format(about="first", seed=11))
     second = user_task(tmp_path / "2", "mine", TASK.format(about="second", seed=22))
-    user_task(second, "rte", TASK.format(about="not ours", seed=33))
     found = {option.name: option.about for option in listed("task", [first, second])}
-    composed = compose("eval", ["run=x", "task=rte"], [first, second]).values
     assert found["mine"] == "first"
-    assert (found["rte"], list(composed["tasks"])) == ("Does the first sentence entail the second? (GLUE)", ["rte"])
+    assert compose("eval", ["run=x", "task=mine"], [first, second]).values["seed"] == 11
+
+
+def test_a_file_of_the_name_of_a_shipped_one_is_refused(tmp_path):
+    folder = user_task(tmp_path, "rte", TASK.format(about="not ours", seed=33))
+    with pytest.raises(ConfigError, match=r"rte\.yaml has the name of a shipped file, which would be taken instead"):
+        compose("train", ["task=rte"], [folder])

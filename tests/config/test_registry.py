@@ -22,7 +22,8 @@ def test_a_registered_name_leads_to_a_builder_with_a_docstring(family, name):
     assert builder.__doc__
 
 
-@pytest.mark.parametrize(("family", "name"), MEMBERS)
+# A kind stands inside a task, which users write from nothing: no YAML could hold its defaults.
+@pytest.mark.parametrize(("family", "name"), [member for member in MEMBERS if member[0] != "kind"])
 def test_defaults_of_options_stand_in_the_yaml_and_not_in_the_code(family, name):
     parameters = inspect.signature(resolve(family, name)).parameters.values()
     options = [p for p in parameters if p.kind is p.KEYWORD_ONLY]

@@ -20,7 +20,7 @@ def put(values, key, value):
 def test_the_shipped_values_make_a_config(values):
     config = convert_or_raise(TrainConfig, values)
     assert config.optim.betas == (0.9, 0.999)
-    assert config.tasks["stsb"].kind.options == {"scale": "standard"}
+    assert config.tasks["stsb"].kind.options == {"scale": "standard", "missing": -1}
     assert config.backbone.name == "pretrained"
 
 
@@ -88,7 +88,7 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("optim.betas", [-0.1, 0.9], r"must lie in [0, 1)"),
         ("optim.freeze", -1, "must be 0 or more layers; found -1"),
         ("optim.freeze", "encodr", "Did you mean 'encoder'?"),
-        ("data.max_length", 0, "must be more than 0"),
+        ("data.max_length", 0, "must be at least 8 tokens"),
         ("data.limit", 0, "must be more than 0"),
         ("data.source", "lokal", "Did you mean 'local'?"),
         ("batch.size", 0, "must be more than 0"),
@@ -106,7 +106,7 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("run.if_exists", "overwrite", "'overwrite' is not one of 'error', 'resume', 'skip'."),
         ("weights.rte", NAN, "must be a number; found nan"),
         ("weights.rte", -0.5, "must be 0 or more; found -0.5"),
-        ("tasks.rte.max_length", 0, "must be more than 0"),
+        ("tasks.rte.max_length", 7, "must be at least 8 tokens"),
         ("tasks.rte.text", ["a", "b", "c"], "must name one column, or two for a pair; found 3"),
         ("tasks.rte.text", [], "must name one column, or two for a pair; found 0"),
         ("tasks.rte.metrics", [], "must name at least one metric"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import re
 from pathlib import Path
@@ -102,4 +103,10 @@ class Backbone(nn.Module):
         """Write a folder that `AutoModel.from_pretrained` and `AutoTokenizer.from_pretrained` load."""
         with quiet():
             self.encoder.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
+            try:
+                self.tokenizer.save_pretrained(folder)
+            except Exception as error:
+                # The tokenizer library has no exception of its own for a full disk: its words alone tell.
+                if "os error" not in str(error):
+                    raise
+                raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from error

@@ -19,12 +19,17 @@ class Regression(Kind):
         scale: how targets enter the loss. `standard`: (y - mean) / standard deviation of the training split, so that a
             constant guess has loss 1, near that of an undecided classifier; `range`: (y - min) / (max - min); `none`:
             as they are (raw 1-5 targets drown the other tasks' losses).
+        missing: the number that stands for "no label", such as GLUE's -1; None if there is none. Null, an empty text and
+            NaN are "no label" always.
     """
 
     name = "regression"
 
-    def __init__(self, *, scale: Literal["standard", "range", "none"]) -> None:
-        self._scale = scale
+    # Defaults here and not in a YAML: a kind stands inside a task, which users write from nothing.
+    def __init__(
+        self, *, scale: Literal["standard", "range", "none"] = "standard", missing: float | None = None
+    ) -> None:
+        self._scale, self._missing = scale, missing
         self._shift = 0.0
         self._width = 1.0
 
@@ -35,7 +40,7 @@ class Regression(Kind):
 
     def encode(self, value: object) -> float:
         """The number. Raises `ValueError` for what is no finite number."""
-        if value is None or value == "":
+        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
             return math.nan
         try:
             number = float(value)  # type: ignore[arg-type]
@@ -43,7 +48,7 @@ class Regression(Kind):
             number = math.inf
         if not math.isfinite(number):
             raise ValueError(f"label {value!r} is no finite number")
-        return number
+        return math.nan if number == self._missing else number
 
     def fitted(self, labels_N: np.ndarray) -> Regression:
         """With the scale of the training labels. Raises `ValueError` if they are all equal."""
@@ -61,7 +66,7 @@ class Regression(Kind):
 
     def restored(self, state: Mapping[str, Any]) -> Regression:
         """With a saved scaling."""
-        new = Regression(scale=self._scale)
+        new = Regression(scale=self._scale, missing=self._missing)
         new._shift, new._width = float(state["shift"]), float(state["width"])
         return new
 
