@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from mtl_cli.data.batch import Batch
+from mtl_cli.model.backbone.dropout import cheaper_dropout
+from mtl_cli.model.backbone.rows import RowGradEmbedding
 from mtl_cli.model.quiet import quiet
 
 Pooling = Literal["cls", "mean", "max"]
@@ -37,10 +39,23 @@ class Backbone(nn.Module):
         self.pooling = pooling
         self.identity = identity
         self._takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
+        table = encoder.get_input_embeddings()
+        # A table of another class does more than look up rows, such as scaling them.
+        if type(table) is nn.Embedding and not table.sparse and table.max_norm is None:
+            encoder.set_input_embeddings(RowGradEmbedding.of(table))
+        cheaper_dropout(encoder)
         pooler = getattr(encoder, "pooler", None)
         if isinstance(pooler, nn.Module):
             # Not on the way from the input to our heads; without this it would wait for gradients that never come.
             pooler.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Switch dropout, and on a CPU the attention: with dropout, written-out attention is faster there than the fused one."""
+        super().train(mode)
+        dropout = getattr(self.encoder.config, "attention_probs_dropout_prob", 0.0)
+        if dropout and self.encoder.device.type == "cpu" and self.encoder._supports_sdpa:
+            self.encoder.set_attn_implementation("eager" if mode else "sdpa")
+        return self
 
     @property
     def width(self) -> int:
