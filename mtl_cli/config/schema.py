@@ -252,9 +252,9 @@ class TrainConfig:
 
     def faults(self) -> Iterator[Fault]:
         """Tasks and weights must name the same tasks; what is selected must be one of them."""
-        yield from task_name_faults(self.tasks)
-        if not 0 <= self.seed < 2**31:
+        if not 0 <= getattr(self, "seed", 0) < 2**31:
             yield Fault("seed", f"must lie between 0 and 2147483647; found {self.seed}")
+        yield from task_name_faults(self.tasks)
         for name in self.tasks.keys() - self.weights.keys():
             yield Fault(f"weights.{name}", f"missing: every task has a weight. Add +weights.{name}=1.0")
         for name in self.weights.keys() - self.tasks.keys():

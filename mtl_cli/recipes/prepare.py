@@ -43,10 +43,9 @@ def bind_tasks(configs: Mapping[str, TaskConfig], max_length: int, faults: list[
 
 def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Fault]) -> BoundTask | None:
     key = f"tasks.{name}"
-    before = len(faults)
     kind_builder = bind("kind", config.kind, faults, f"{key}.kind")
     metrics = {m: bind("metric", Node(m, {}), faults, f"{key}.metrics") for m in config.metrics}
-    if kind_builder is None or len(faults) > before:
+    if kind_builder is None:
         return None
     try:
         kind = kind_builder.build()
