@@ -1,0 +1,88 @@
+"""The README's commands compose, its tree is the tree, its faults are what `mtl` says."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mtl_cli.config.compose import compose
+from mtl_cli.config.read import read
+from mtl_cli.config.schema import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(.*?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(name):
+    """Lines of the shell blocks that call a subcommand, as words without comments."""
+    lines = [line for kind, text in BLOCKS if kind.startswith("sh") for line in text.splitlines()]
+    found = [shlex.split(line, comments=True) for line in lines if re.match(rf"\s*mtl {name}\b", line)]
+    return [words[2 : words.index("<")] if "<" in words else words[2:] for words in found]
+
+
+def overrides(words):
+    return [w for w in words if "=" in w and not w.startswith("-")]
+
+
+@pytest.mark.parametrize("words", [*commands("train"), *commands("check")], ids=" ".join)
+def test_every_training_command_composes_to_a_config(words):
+    given = [w.replace("$w", "1").replace("0.5,1,2", "1") for w in overrides(words)]
+    if "--config-dir" in words:
+        pytest.skip("needs the user's own file; tests/cli/test_train.py does the same")
+    read(TrainConfig, compose("train", given).values)
+
+
+@pytest.mark.parametrize("words", commands("eval"), ids=" ".join)
+def test_every_evaluation_command_composes(words):
+    assert compose("eval", overrides(words)).values["run"] == "outputs/X"
+
+
+def test_there_are_enough_commands_to_test():
+    assert len(commands("train")) >= 9
+    assert len(commands("eval")) >= 4
+
+
+@pytest.mark.parametrize("name", ["main", "test", "sweep"])
+def test_the_blocks_that_ci_runs_are_there_once(name):
+    assert [kind for kind, _ in BLOCKS].count(f"sh {name}") == 1
+
+
+def test_the_tree_is_true():
+    tree = next(text for _, text in BLOCKS if text.startswith("pyproject.toml"))
+    folder = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        folder = "" if not line.startswith(" ") else folder
+        assert (ROOT / folder / name).exists(), name
+        if not line.startswith(" "):
+            folder = name if name.endswith("/") else ""
+
+
+def test_every_room_is_in_the_tree():
+    tree = next(text for _, text in BLOCKS if text.startswith("pyproject.toml"))
+    rooms = {p.name for p in (ROOT / "mtl_cli").iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+    assert {f"{room}/" for room in rooms} <= set(tree.split())
+
+
+def test_every_sampler_is_in_the_table():
+    for path in (ROOT / "configs/sampler").glob("*.yaml"):
+        assert f"| `{path.stem}` |" in README
+
+
+def test_the_shown_faults_are_what_mtl_says(mtl):
+    shown = next(text for _, text in BLOCKS if text.startswith("$ mtl train task=glu_mix")).splitlines()
+    assert mtl(*shlex.split(shown[0])[2:]).err.splitlines() == shown[1:]
+
+
+def test_the_top_level_holds_nothing_else():
+    import subprocess
+
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    assert {t for t in top if not t.startswith(".")} <= {
+        "pyproject.toml", "mtl_cli", "configs", "tests", "outputs", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
+    }  # fmt: skip
