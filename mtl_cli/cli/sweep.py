@@ -65,15 +65,15 @@ def _asked(
     outputs: str | None = None
     for point in listed:
         config = composed("train", point, config_dir)
-        what = config.choices.get("task", "run")
-        sweep_name = sweep_name or config.values["run"]["name"] or default_name(f"sweep-{_safe(what)}")
+        choice = config.choices.get("task")
+        sweep_name = sweep_name or config.values["run"]["name"] or default_name(f"sweep-{_safe(choice or 'tasks')}")
         outputs = config.values["run"]["outputs"]
         config.values["run"]["name"] = f"{sweep_name}/{_point_name(point, keys)}"
         if not given:
             config.values["run"]["if_exists"] = "skip"
         from mtl_cli.recipes.asked import Asked
 
-        found.append(Asked(read(TrainConfig, config.values), config.values, point, what))
+        found.append(Asked(read(TrainConfig, config.values), config.values, point, choice))
     return found, sweep_name, outputs
 
 

@@ -36,6 +36,11 @@ def command(
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
+    if quiet:
+        overrides = [
+            "train.progress=none",
+            *(overrides or []),
+        ]  # first, so that the user's own word comes later and holds
     if multirun:
         from mtl_cli.cli.sweep import run_sweep
 
@@ -45,6 +50,7 @@ def command(
     if cfg:
         print_config(config.values)
         return
+    from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
 
@@ -53,4 +59,5 @@ def command(
     from mtl_cli.recipes.asked import Asked
     from mtl_cli.recipes.train import train
 
-    typer.echo(train(Asked(checked, config.values, overrides or [], config.choices.get("task", "run"))))
+    folders = [str(folder) for folder in user_config_dirs(config_dir)]
+    typer.echo(train(Asked(checked, config.values, overrides or [], config.choices.get("task"), folders)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,5 +18,19 @@ class Asked:
     values: Mapping[str, Any]
     """The composed config in plain values, for the run folder."""
     overrides: Sequence[str]
-    what: str
-    """What was picked as task, for the default name."""
+    choice: str | None
+    """What was picked as task, if it is one name."""
+    config_dirs: Sequence[str] = ()
+    """The user's own folders of YAML files."""
+
+    @property
+    def what(self) -> str:
+        """What is trained, for the default name."""
+        return self.choice or "+".join(self.config.tasks)[:60]
+
+    def resume_command(self, name: str) -> str:
+        """The command line that goes on with this run."""
+        words = [text for text in self.overrides if not text.startswith(("run.name=", "run.if_exists="))]
+        words += [word for folder in self.config_dirs for word in ("--config-dir", folder)]
+        words += [f"run.name={name}", "run.if_exists=resume"]
+        return f"mtl train {shlex.join(words)}"

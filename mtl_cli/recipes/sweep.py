@@ -35,8 +35,10 @@ def sweep(points: Sequence[Asked], folder: Path) -> list[str]:
         log.info("point    %d of %d: %s", i, len(points), name)
         try:
             train(point)
-        except Interrupted:
-            raise
+        except Interrupted as error:
+            stopped = str(error).partition(" To go on:")[0]
+            again = f"{len(points) - i} points are left. To go on with the sweep, repeat the command with run.name={folder.name}"
+            raise Interrupted(f"{stopped} {again}", error.signal_number) from None
         except MtlError as error:
             log.error("point %s failed: %s", name, error)
             failed.append(name)

@@ -124,10 +124,8 @@ class _Run:
             try:
                 trained = loop.run()
             except Interrupted as error:
-                raise Interrupted(
-                    f"{error}. To go on: mtl train {' '.join(_resume_words(self.asked, self.path))}",
-                    error.signal_number,
-                ) from None
+                command = self.asked.resume_command(self.config.run.name or self.path.name)
+                raise Interrupted(f"{error}. To go on: {command}", error.signal_number) from None
             finally:
                 self.recorder.close()
         if self.zero:
@@ -303,6 +301,7 @@ class _Run:
                         "processes": self.fabric.world_size,
                         "threads": torch.get_num_threads(),
                         "backbone": self.backbone.identity,
+                        "config_dirs": list(self.asked.config_dirs),
                         "data": self._data(),
                     },
                 )
@@ -379,9 +378,3 @@ class _Run:
                 scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.config.eval.select}"
             ),
         )
-
-
-def _resume_words(asked: Asked, path: Path) -> list[str]:
-    words = [text for text in asked.overrides if not text.startswith(("run.name=", "run.if_exists="))]
-    name = asked.config.run.name or path.name
-    return [*words, f"run.name={name}", "run.if_exists=resume"]
