@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 
@@ -25,20 +27,28 @@ def complete(ctx: typer.Context, incomplete: str) -> list[str]:
     try:
         with loaded(user_config_dirs(ctx.params.get("config_dir"))):
             answers = _query(GlobalHydra.instance().config_loader(), primary, word)
-    except (HydraException, OmegaConfBaseException, MtlError):
+    except (HydraException, OmegaConfBaseException, MtlError, AssertionError):  # asserted by Hydra of optim.lr.x
         return []
-    return sorted(a.removeprefix(head) for a in answers if a.startswith(word))
+    return sorted(
+        a.removeprefix(head) for a in answers if a.startswith(word) and not a.lstrip("+~").startswith("hydra")
+    )
 
 
 def _joined(words: list[str], incomplete: str) -> tuple[str, str]:
     """(what the shell already holds before the piece it asks for, the whole word)."""
-    if incomplete == "=" and words:
+    if words and not incomplete and _behind_equals():
         return f"{words[-1]}=", f"{words[-1]}="
     if len(words) >= 2 and words[-1] == "=":
         return f"{words[-2]}=", f"{words[-2]}={incomplete}"
     if words and words[-1].endswith("="):
         return words[-1], words[-1] + incomplete
     return "", incomplete
+
+
+def _behind_equals() -> bool:
+    """Whether bash asks right behind an `=`: the library takes that word for nothing and hands on an empty one."""
+    words, place = os.environ.get("COMP_WORDS", "").split(), os.environ.get("COMP_CWORD", "")
+    return place.isdecimal() and words[int(place) : int(place) + 1] == ["="]
 
 
 def _query(loader: object, primary: str, word: str) -> list[str]:

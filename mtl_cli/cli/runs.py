@@ -44,7 +44,7 @@ def ls(
     if as_json and as_csv:
         raise ConfigError("give --json or --csv, not both")
     runs = collect(Path(folder) if folder else outputs_dir())
-    chosen = columns.split(",") if columns else default_columns(runs)
+    chosen = [name.strip() for name in columns.split(",")] if columns else default_columns(runs)
     _check_columns([*chosen, *([sort.removeprefix("-")] if sort else [])], runs)
     if sort:
         runs = _sorted(runs, sort)
@@ -94,11 +94,15 @@ def _check_columns(columns: list[str], runs: list[RunRecord]) -> None:
 
 
 def _sorted(runs: list[RunRecord], sort: str) -> list[RunRecord]:
-    """Numbers before texts before nothing; runs without the value last either way."""
+    """Numbers before texts, with `-` the other way round; runs without the value last either way."""
     column, down = sort.removeprefix("-"), sort.startswith("-")
     have = [r for r in runs if r.cell(column) is not None]
-    number = all(isinstance(r.cell(column), int | float) for r in have)
-    have.sort(key=lambda r: r.cell(column) if number else str(r.cell(column)), reverse=down)
+
+    def key(record: RunRecord) -> tuple[bool, float, str]:
+        value: Any = record.cell(column)
+        return (False, value, "") if isinstance(value, int | float) else (True, 0.0, str(value))
+
+    have.sort(key=key, reverse=down)
     return have + [r for r in runs if r.cell(column) is None]
 
 

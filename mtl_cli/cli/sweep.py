@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,14 +30,17 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
     asked, name, outputs = _asked(overrides, points(overrides), varied(overrides), config_dir)
     if show:
         for one in asked:
+            typer.echo("---")
             print_config({**one.values})
         return
     quiet_libraries()
     from mtl_cli.cli.runs import table
-    from mtl_cli.errors import RunError
+    from mtl_cli.errors import ConfigError, RunError
     from mtl_cli.recipes.sweep import sweep
 
     folder: Path = outputs_dir(outputs) / name
+    if (folder / "config.yaml").is_file():
+        raise ConfigError(f"-m: {folder} is a run of its own, not a sweep. Give another run.name.")
     failed = sweep(asked, folder)
     typer.echo(table(folder), err=True)
     typer.echo(folder)
@@ -68,13 +72,19 @@ def _asked(
         choice = config.choices.get("task")
         sweep_name = sweep_name or config.values["run"]["name"] or default_name(f"sweep-{_safe(choice or 'tasks')}")
         outputs = config.values["run"]["outputs"]
-        config.values["run"]["name"] = f"{sweep_name}/{_point_name(point, keys)}"
+        config.values["run"]["name"] = _free(f"{sweep_name}/{_point_name(point, keys)}", found)
         if not given:
             config.values["run"]["if_exists"] = "skip"
         from mtl_cli.recipes.asked import Asked
 
         found.append(Asked(read(TrainConfig, config.values), config.values, point, choice))
     return found, sweep_name, outputs
+
+
+def _free(name: str, found: list[Asked]) -> str:
+    """The name with a number behind it if values that differ have become the same folder name."""
+    taken = {one.config.run.name for one in found}
+    return name if name not in taken else next(n for i in itertools.count(2) if (n := f"{name}-{i}") not in taken)
 
 
 def _point_name(point: list[str], keys: list[str]) -> str:

@@ -103,11 +103,14 @@ def _write_json(answer: Answer) -> None:
 
 def _table_writer(names: list[str]) -> Callable[[Answer], None]:
     """Rows as they come: the best label with its score, the runner-up, the text."""
-    width = max((len(name) for name in names), default=5)
+    width = max(5, *map(len, names))
     head = f"{'label':<{width}}  score  {'next':<{width}}  score  text"
-    sys.stdout.write(f"{head}\n{'-' * len(head)}\n")
+    lines = [head, "-" * len(head)]
 
     def write(answer: Answer) -> None:
+        # Not before there is an answer: what is refused leaves standard output empty.
+        while lines:
+            sys.stdout.write(f"{lines.pop(0)}\n")
         first, second = sorted(answer.scores.items(), key=lambda item: -item[1])[:2]
         shown = " ".join(answer.text.split())
         shown = shown if len(shown) <= 80 else shown[:79] + "…"

@@ -298,7 +298,6 @@ class EvalDataSection:
     source: SourceName | None
     root: str | None
     max_length: int | None
-    limit: int | None
     cache: str | None
     hub_timeout: float | None
 

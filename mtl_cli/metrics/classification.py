@@ -30,8 +30,8 @@ class BinaryF1(ConfusionMetric):
 
     def of(self, confusion_RCC: np.ndarray) -> np.ndarray:
         """F1 of class 1."""
-        tp = confusion_RCC[:, 1, 1]
-        return divided(2 * tp, 2 * tp + confusion_RCC[:, 0, 1] + confusion_RCC[:, 1, 0], 0.0)
+        # A head of more classes than the task may predict one that the task has not: a miss like any other.
+        return divided(2 * confusion_RCC[:, 1, 1], confusion_RCC[:, 1].sum(1) + confusion_RCC[:, :, 1].sum(1), 0.0)
 
 
 class MacroF1(ConfusionMetric):

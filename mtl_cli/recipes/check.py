@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from mtl_cli.config.convert import Bound
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.batch import StepBatch
 from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.recipes.builders import Builders, bind_all
+from mtl_cli.recipes.builders import Builders, bind_all, check_together
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.prepare import BoundTask, Rows
 from mtl_cli.report.table import text_table
@@ -53,12 +55,8 @@ def check(config: TrainConfig) -> str:
     faults: list[Fault] = []
     sets = {name: found for name, bound in builders.tasks.items() if (found := _open(rows, bound, faults))}
     names = list(builders.tasks)
-    for family, runtime in (
-        ("weighting", (names, [config.weights[n] for n in names])),
-        ("sampler", (names, [len(s[0]) for s in sets.values()])),
-    ):
-        if len(sets) == len(names):
-            _build(builders, family, runtime, faults)
+    if len(sets) == len(names):
+        _check_steps(config, builders, [len(s[0]) for s in sets.values()], faults)
     if faults:
         raise ConfigError(faults)
     sharing = builders.sharing.build(backbone, names)
@@ -77,11 +75,25 @@ def check(config: TrainConfig) -> str:
     return _table(described)
 
 
-def _build(builders: Builders, family: str, runtime: tuple[object, ...], faults: list[Fault]) -> None:
+def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faults: list[Fault]) -> None:
+    """Build what draws and weighs the rows of a step; what is wrong goes to `faults`."""
+    names = list(builders.tasks)
+    weighting = _built(builders.weighting, (names, [config.weights[n] for n in names]), faults)
+    sampler = _built(builders.sampler, (names, sizes), faults)
+    if weighting is None or sampler is None:
+        return
     try:
-        getattr(builders, family).build(*runtime)
+        check_together(config, sampler, weighting)
     except ConfigError as error:
         faults.extend(error.faults)
+
+
+def _built(builder: Bound, runtime: tuple[object, ...], faults: list[Fault]) -> Any:
+    try:
+        return builder.build(*runtime)
+    except ConfigError as error:
+        faults.extend(error.faults)
+    return None
 
 
 def _open(rows: Rows, bound: BoundTask, faults: list[Fault]) -> list[EncodedSet]:
@@ -89,14 +101,25 @@ def _open(rows: Rows, bound: BoundTask, faults: list[Fault]) -> list[EncodedSet]
     found: list[EncodedSet] = []
     for split in ("train", "validation"):
         try:
-            found += rows.open(bound.task, split)
+            opened = rows.open(bound.task, split)
+            _check_labels(bound, split, opened)
+            found += opened
         except DataError as error:
             faults.append(Fault(f"tasks.{bound.task.name}", str(error)))
         except ConfigError as error:
-            faults.extend(error.faults)
-    if found and all(s.meta.unlabelled == len(s) for s in found):
-        faults.append(Fault(f"tasks.{bound.task.name}", f"no row has a label in column '{bound.task.label}'"))
+            faults.extend(fault for fault in error.faults if fault not in faults)
     return found
+
+
+def _check_labels(bound: BoundTask, split: str, opened: list[EncodedSet]) -> None:
+    """Raise `DataError` if there is nothing to learn from, or nothing to score."""
+    if all(s.meta.unlabelled == len(s) for s in opened):
+        raise DataError(f"no {split} row has a label in column '{bound.task.label}'")
+    if split == "train":
+        try:
+            bound.task.kind.fitted(opened[0].labels_N)
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
 
 def _described(bound: BoundTask, train: EncodedSet, validation: list[EncodedSet], loss: float) -> Checked:

@@ -6,15 +6,14 @@ import dataclasses
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from mtl_cli.config.schema import DataSection, EvalConfig, SourceConfig, TaskConfig
-from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks, describe_data
@@ -46,16 +45,11 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     kinds = {name: bound.task.kind for name, bound in trained.items()}
     model = run.model(backbone, kinds, fabric)
     scored = [
-        Scored(
-            name,
-            kinds[heads[name]],
-            bound.metrics,
-            heads[name],
-            [_relabelled(s, bound.task.kind, kinds[heads[name]]) for s in sets[name]],
-        )
+        Scored(name, kinds[heads[name]], bound.metrics, heads[name], sets[name], bound.task.kind)
         for name, bound in asked.items()
     ]
     folder = _folder(config, run, values)
+    shutil.rmtree(folder / "predictions", ignore_errors=True)  # of an earlier question under the same name
     scores = score(
         scored,
         Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None),
@@ -120,7 +114,7 @@ def _data(config: EvalConfig, run: StoredRun) -> DataSection:
 
 def _head(name: str, bound: BoundTask, trained: Mapping[str, BoundTask], heads: Mapping[str, str]) -> str:
     """Which head scores a task: as told, else the one of the same name, else the only one that fits."""
-    told = heads.get(name)
+    told = heads.get(name, name if name in trained else None)
     if told is not None:
         if told not in trained:
             raise ConfigError([Fault(f"heads.{name}", f"the run has no head '{told}'. {did_you_mean(told, trained)}")])
@@ -129,8 +123,6 @@ def _head(name: str, bound: BoundTask, trained: Mapping[str, BoundTask], heads: 
                 [Fault(f"heads.{name}", f"head '{told}' {_misfit(bound.task.kind, trained[told].task.kind)}")]
             )
         return told
-    if name in trained:
-        return name
     fitting = [other for other, b in trained.items() if _fits(bound.task.kind, b.task.kind)]
     if len(fitting) != 1:
         found = f"several fit: {', '.join(fitting)}" if fitting else "no head has its labels"
@@ -154,17 +146,6 @@ def _misfit(own: Kind, head: Kind) -> str:
     if own.name != head.name:
         return f"is for {head.name}, the task is {own.name}"
     return f"has no label {', '.join(sorted(set(own.classes) - set(head.classes)))}"
-
-
-def _relabelled(encoded: EncodedSet, own: Kind, head: Kind) -> EncodedSet:
-    """The set with class ids of the head, which may count the same names in another order."""
-    if own.classes == head.classes:
-        return encoded
-    ids = np.array([head.classes.index(name) for name in own.classes], np.float32)
-    labels = np.array(encoded.labels_N)
-    known = ~np.isnan(labels)
-    labels[known] = ids[labels[known].astype(np.int64)]
-    return dataclasses.replace(encoded, labels_N=labels)
 
 
 def _folder(config: EvalConfig, run: StoredRun, values: Mapping[str, Any]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,13 @@ class Scored:
 
     name: str
     kind: Kind
+    """Of the head."""
     metrics: Mapping[str, Metric]
     head: str
     """Task whose head is used."""
     sets: Sequence[EncodedSet]
+    own: Kind | None = None
+    """What the labels of the sets are, where it is not the head's kind: the same names in another order, or fewer of them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Scoring:
     """Bootstrap resamples; 0 for none."""
     seed: int
     tick: Callable[[], None]
+    outputs: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    """Outputs of this very model by task and set: what is there is not computed again, what is computed is put there."""
 
 
 def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = None) -> list[TaskScore]:
@@ -57,40 +62,56 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
     for task in tasks:
         metrics: list[MetricScore] = []
         for encoded in task.sets:
-            out_NC = predict(
-                scoring.model,
-                task.head,
-                encoded,
-                batch_tokens=scoring.batch_tokens,
-                pad_id=scoring.model.sharing.backbone.pad_id,
-                fabric=scoring.fabric,
-                tick=scoring.tick,
-            )
-            decoded = task.kind.decode(out_NC)
-            gold_N = np.asarray(encoded.labels_N)
             name = encoded.origin.set_name
+            decoded = task.kind.decode(_outputs(task, encoded, scoring))
+            own = task.own or task.kind
+            gold_N = np.asarray(encoded.labels_N)
+            # Class 1, whose F1 is asked for, is the task's own.
+            predicted_N = _own_ids(own, task.kind, decoded.prediction_N)
             metrics += score_set(
-                task.metrics, name, gold_N, decoded.prediction_N, len(task.kind.classes), scoring.rounds, scoring.seed
+                task.metrics, name, gold_N, predicted_N, len(task.kind.classes), scoring.rounds, scoring.seed
             )
             if predictions is not None:
-                _write_predictions(predictions / f"{task.name}.{name}.jsonl", task.kind, gold_N, decoded)
+                _write_predictions(predictions / f"{task.name}.{name}.jsonl", task.kind, own, gold_N, decoded)
         if metrics:
             better = all(metric.higher_is_better for metric in task.metrics.values())
             scores.append(TaskScore(task.name, tuple(metrics), better, task.sets[0].origin.note))
     return scores
 
 
-def _write_predictions(path: Path, kind: Kind, gold_N: np.ndarray, decoded: Decoded) -> None:
+def _outputs(task: Scored, encoded: EncodedSet, scoring: Scoring) -> np.ndarray:
+    key = (task.name, encoded.origin.set_name)
+    if key not in scoring.outputs:
+        scoring.outputs[key] = predict(
+            scoring.model,
+            task.head,
+            encoded,
+            batch_tokens=scoring.batch_tokens,
+            pad_id=scoring.model.sharing.backbone.pad_id,
+            fabric=scoring.fabric,
+            tick=scoring.tick,
+        )
+    return scoring.outputs[key]
+
+
+def _own_ids(own: Kind, head: Kind, prediction_N: np.ndarray) -> np.ndarray:
+    """Predictions of a head by the task's own class ids; classes that only the head has come behind them."""
+    if own.classes == head.classes:
+        return prediction_N
+    order = [*own.classes, *(name for name in head.classes if name not in own.classes)]
+    return np.array([order.index(name) for name in head.classes], np.float64)[prediction_N.astype(np.int64)]
+
+
+def _write_predictions(path: Path, kind: Kind, own: Kind, gold_N: np.ndarray, decoded: Decoded) -> None:
+    rows = _prediction_rows(kind, own, gold_N, decoded)
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(
-            path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _prediction_rows(kind, gold_N, decoded))
-        )
+        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _prediction_rows(kind: Kind, gold_N: np.ndarray, decoded: Decoded) -> Iterator[dict[str, Any]]:
+def _prediction_rows(kind: Kind, own: Kind, gold_N: np.ndarray, decoded: Decoded) -> Iterator[dict[str, Any]]:
     for i, (gold, predicted) in enumerate(zip(gold_N.tolist(), decoded.prediction_N.tolist(), strict=True)):
-        row: dict[str, Any] = {"row": i, "label": kind.shown(gold), "prediction": kind.shown(predicted)}
+        row: dict[str, Any] = {"row": i, "label": own.shown(gold), "prediction": kind.shown(predicted)}
         if decoded.scores_NC is not None:
             row["scores"] = {
                 name: round(float(p), 6) for name, p in zip(kind.classes, decoded.scores_NC[i], strict=True)

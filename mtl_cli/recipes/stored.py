@@ -47,6 +47,11 @@ class StoredRun:
         if faults:
             raise ConfigError(faults)
         states = self.checkpoint.state["kinds"]
+        lacking = [name for name in bound if name not in states]
+        if lacking:
+            raise ConfigError(
+                f"checkpoint: {self.checkpoint.path} is of another run: it has no head for {', '.join(lacking)}"
+            )
         return {n: BoundTask(b.task.with_kind(b.task.kind.restored(states[n])), b.metrics) for n, b in bound.items()}
 
     def model(self, backbone: Backbone, kinds: dict[str, Kind], fabric: Fabric) -> MultiTaskModel:
@@ -80,7 +85,12 @@ def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
     with quiet():
         encoder = AutoModel.from_pretrained(checkpoint.encoder)
     model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
-    found = model.load_state_dict(checkpoint.model(), strict=False)
+    try:
+        found = model.load_state_dict(checkpoint.model(), strict=False)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} does not fit: {str(error).splitlines()[-1].strip()}"
+        ) from error
     if found.unexpected_keys:
         raise ConfigError(
             f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not"

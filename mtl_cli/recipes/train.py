@@ -24,7 +24,7 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import Builders, bind_all
+from mtl_cli.recipes.builders import Builders, bind_all, check_together
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.prepare import Rows, data_line, describe_data
@@ -111,6 +111,8 @@ class _Run:
         self.began = time.time()
         self.checkpoints = Checkpoints(path / "checkpoints")
         self.zero = fabric.is_global_zero
+        self.outputs: dict[tuple[str, str], np.ndarray] = {}
+        """Outputs of the last evaluation: those of the final scores if the last step is the best one."""
 
     def go(self) -> None:
         """Prepare, train, score."""
@@ -205,7 +207,10 @@ class _Run:
         names = list(self.kinds)
         sampler: Sampler = self.builders.sampler.build(names, [len(self.rows[n]) for n in names])
         weighting: Weighting = self.builders.weighting.build(names, [config.weights[n] for n in names])
-        self._check_together(sampler, weighting)
+        check_together(config, sampler, weighting)
+        if config.batch.size < self.fabric.world_size:
+            share = f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes"
+            raise ConfigError([Fault("batch.size", share)])
         optimizer = self._optimizer(weighting)
         schedule = self.builders.schedule.build(settings.steps)
         loader = StepLoader(
@@ -253,25 +258,6 @@ class _Run:
         placed = [Placed(p, name, self._depth(name)) for name, p in self.model.trained()]
         rates = Rates(o.lr, o.lr if o.head_lr is None else o.head_lr, o.weight_decay, o.betas, o.eps, o.layer_decay)
         return adamw(placed, self.backbone.layers, rates, weighting.parameters())
-
-    def _check_together(self, sampler: Sampler, weighting: Weighting) -> None:
-        """What each accepts alone but not with the other."""
-        config = self.config
-        if weighting.needs_every_task and not sampler.every_task_each_step:
-            names = f"weighting '{config.weighting.name}' needs every task in each step, which sampler '{config.sampler.name}'"
-            raise ConfigError([Fault("sampler", f"{names} does not give. Use sampler=all_tasks.")])
-        try:
-            sampler.counts(0, config.batch.size, np.random.default_rng(0))
-        except ValueError as error:
-            raise ConfigError([Fault("sampler", str(error))]) from error
-        if config.batch.size < self.fabric.world_size:
-            raise ConfigError(
-                [
-                    Fault(
-                        "batch.size", f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes"
-                    )
-                ]
-            )
 
     def _depth(self, name: str) -> int | None:
         prefix = next(n for n, module in self.model.named_modules() if module is self.backbone.encoder) + "."
@@ -324,19 +310,22 @@ class _Run:
             )
 
     def _evaluate(self) -> list[TaskScore]:
+        self.outputs = {}
         found = self._score(0) if self.zero else []
         return found if self.fabric.world_size == 1 else self.fabric.broadcast(found)
 
     def _score(self, rounds: int, predictions: Path | None = None) -> list[TaskScore]:
         tasks = [Scored(n, self.kinds[n], self.builders.tasks[n].metrics, n, self.validation[n]) for n in self.kinds]
         tick = self.stop.check
-        scoring = Scoring(self.model, self.fabric, self.config.eval.batch_tokens, rounds, self.config.seed, tick)
+        tokens, seed = self.config.eval.batch_tokens, self.config.seed
+        scoring = Scoring(self.model, self.fabric, tokens, rounds, seed, tick, self.outputs)
         return score(tasks, scoring, predictions)
 
     def _finish(self, trained: Trained) -> None:
         """Score the best checkpoint with intervals, write predictions and summary; the summary last, since it marks the end."""
         if trained.best_step != trained.step:
             load_weights(self.model, self.checkpoints.find("best"))
+            self.outputs = {}
         scores = self._score(self.config.eval.bootstrap, self.path / "predictions")
         speed = (
             {

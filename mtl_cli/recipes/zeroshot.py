@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mtl_cli.config.convert import bind
 from mtl_cli.config.schema import InputSection, ZeroshotConfig
@@ -21,6 +22,7 @@ from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.stored import open_stored
 from mtl_cli.report.table import score_table
 from mtl_cli.tasks.files import Row, read_file, read_stream, text_stream
+from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.labels import Label, make_labels
 from mtl_cli.zeroshot.method import Method, probabilities
@@ -93,6 +95,7 @@ def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder]:
     method_builder = bind("method", config.method, faults, "method")
     if faults or method_builder is None:
         raise ConfigError(faults)
+    torch.manual_seed(config.seed)
     backbone: Backbone = (
         backbone_builder.build() if backbone_builder else open_stored(str(config.run), config.checkpoint).backbone()
     )
@@ -106,6 +109,7 @@ def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder]:
 def _texts(section: InputSection, labels: list[Label]) -> Iterator[_Text]:
     """The texts of all inputs in order; their gold labels where the rows have them."""
     yield from (_Text(text, None) for text in section.texts)
+    kind = Classification(labels=[label.name for label in labels])
     for number, row in enumerate(_rows(section)):
         value = row.column(section.text_column, "--text-column")
         if value is None:
@@ -115,22 +119,16 @@ def _texts(section: InputSection, labels: list[Label]) -> Iterator[_Text]:
             column = "label"
             if number == 0:
                 log.info("gold     column 'label' is read as the gold label")
-        yield _Text(str(value), _gold(row, column, labels) if column else None)
+        yield _Text(str(value), _gold(row, column, kind) if column else None)
 
 
-def _gold(row: Row, column: str, labels: list[Label]) -> str | None:
-    """The name of the row's label. Raises `DataError` if it is none of the labels."""
+def _gold(row: Row, column: str, kind: Classification) -> str | None:
+    """The name of the row's label, read as training reads labels. Raises `DataError` if it is none of them."""
     value = row.column(column, "--label-column")
-    if value is None or value == "" or value == -1:
-        return None
-    names = [label.name for label in labels]
-    if str(value) in names:
-        return str(value)
-    if isinstance(value, int) and 0 <= value < len(names):
-        return names[value]
-    raise DataError(
-        f"{row.where}: gold label {value!r} in column '{column}' is none of {', '.join(names[:20])} (nor an id from 0 to {len(names) - 1})"
-    )
+    try:
+        return kind.shown(kind.encode(value))
+    except ValueError as error:
+        raise DataError(f"{row.where}: column '{column}', gold {error}") from error
 
 
 def _gold_index(name: str, labels: list[Label]) -> int:
@@ -149,11 +147,7 @@ def _rows(section: InputSection) -> Iterator[Row]:
 
 def _standard_input() -> Iterator[Row]:
     """Lines: JSON objects if the first one is, else one text a line."""
-    stream = text_stream(sys.stdin.buffer)
-    first = stream.readline()
-    lines = itertools.chain([first], stream)
-    suffix = ".jsonl" if first.lstrip().startswith("{") else ".txt"
-    yield from read_stream(lines, suffix, "standard input")
+    yield from read_stream(text_stream(sys.stdin.buffer), None, "standard input")
 
 
 def _report(gold: np.ndarray, predicted: np.ndarray, labels: list[Label], config: ZeroshotConfig) -> None:

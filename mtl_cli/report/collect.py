@@ -79,7 +79,7 @@ def _record(path: Path, folder: Path) -> RunRecord:
     summary_path = path / "summary.json"
     summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.is_file() else {}
     status = "done" if summary else "stopped" if any((path / "checkpoints").glob("step_*")) else "started"
-    name = str(path.relative_to(folder)) if path != folder else path.name
+    name = str(path.relative_to(folder)) if path != folder else path.resolve().name
     return RunRecord(name, status, dict(_flat(config)), summary)
 
 

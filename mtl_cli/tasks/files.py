@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -89,12 +90,27 @@ SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
 """File formats of a data set, in the order they are looked for."""
 
 
-def read_stream(stream: Iterable[str], suffix: str, name: str) -> Iterator[Row]:
-    """Rows of an open text stream in the format that a suffix such as `.jsonl` names. Raises `DataError` for a broken row."""
+def read_stream(stream: Iterable[str], suffix: str | None, name: str) -> Iterator[Row]:
+    """Rows of an open text stream in the format that a suffix such as `.jsonl` names. Raises `DataError` for a broken row.
+
+    Without a suffix: JSON objects if the first line that is not empty begins as one does, else one text a line.
+    """
     try:
+        if suffix is None:
+            stream, suffix = _recognised(iter(stream))
         yield from _READERS[suffix](stream, name)
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: not UTF-8 text ({error.reason}); convert it to UTF-8 first") from error
+
+
+def _recognised(lines: Iterator[str]) -> tuple[Iterator[str], str]:
+    """The same lines, and the suffix that fits them."""
+    head: list[str] = []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    return itertools.chain(head, lines), ".jsonl" if head and head[-1].lstrip().startswith("{") else ".txt"
 
 
 def read_file(path: Path) -> Iterator[Row]:

@@ -36,12 +36,20 @@ def parse_labels(text: str) -> dict[str, Any]:
     A label with a comma is put in double quotes.
 
     Raises:
-        ConfigError: a label is empty or stands twice.
+        ConfigError: a label is empty or stands twice, or the quotes are not as they must be.
         DataError: the file is not as it must be.
     """
     if text.endswith((".yaml", ".yml")) and "," not in text:
         return _from_file(Path(text).expanduser())
-    parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
+    try:
+        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise ConfigError("--labels: labels stand on one line, with commas between them: pos,neg") from error
+    cut = [part for part in parts if part.count('"') % 2]
+    if cut:
+        raise ConfigError(
+            f'--labels: the quotes of {cut[0]} do not close; quote the whole entry: "pos=very, very good",neg'
+        )
     pairs = [part.partition("=") for part in parts]
     names = [name.strip() for name, _, _ in pairs]
     _check(names)
@@ -55,9 +63,10 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise DataError(f"--labels: there is no file {path}")
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as YAML: {error}") from error
     if isinstance(value, list):
+        _check([str(name) for name in value])
         value = dict.fromkeys(map(str, value))
     if not isinstance(value, Mapping):
         raise DataError(f"{path}: must hold a list of labels, or a mapping of label to text")
@@ -95,19 +104,19 @@ def make_labels(
             f"--labels: there must be at least two labels; found {len(given or {})}. Write --labels pos,neg"
         )
     said: list[str] = []
-    faults = [
-        Fault("templates", f"'{t}' has no place for the label: write {{}} there")
-        for t in templates
-        if t.count("{}") != 1
-    ]
+    faults = _template_faults("templates", templates or [""])
     labels = [_label(name, entry, templates, said, faults) for name, entry in given.items()]
     if faults:
         raise ConfigError(faults)
     return labels, said
 
 
+def _template_faults(key: str, templates: Sequence[str]) -> list[Fault]:
+    return [Fault(key, f"'{t}' has no place for the label: write {{}} there") for t in templates if t.count("{}") != 1]
+
+
 def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], faults: list[Fault]) -> Label:
-    own = {"text": entry} if not isinstance(entry, Mapping) else dict(entry)
+    own = {k: v for k, v in (entry.items() if isinstance(entry, Mapping) else [("text", entry)]) if v is not None}
     unknown = own.keys() - {"text", "description", "templates"}
     if unknown:
         faults.append(
@@ -115,14 +124,16 @@ def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], fau
                 f"labels.{name}", f"has text, description and templates; found {', '.join(sorted(map(str, unknown)))}"
             )
         )
+    if any(isinstance(own.get(part), list | Mapping) for part in ("text", "description")):
+        faults.append(Fault(f"labels.{name}", "must be a text, or a mapping with text, description and templates"))
     word = own.get("text")
     if word is None and "description" not in own and name.lower() in SHORT:
         word = SHORT[name.lower()]
         said.append(f"label '{name}' is read as '{word}'; write {name}=... for another text")
-    texts = [
-        template.replace("{}", str(word if word is not None else name))
-        for template in own.get("templates") or templates
-    ]
+    listed = own.get("templates") or []
+    own_templates = [str(t) for t in (listed if isinstance(listed, list) else [listed])]
+    faults += _template_faults(f"labels.{name}.templates", own_templates)
+    texts = [t.replace("{}", str(name if word is None else word)) for t in own_templates or templates]
     if "description" in own:
         texts = [str(own["description"])] + (texts if word is not None or "templates" in own else [])
     return Label(name, tuple(texts))

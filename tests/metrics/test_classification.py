@@ -94,3 +94,9 @@ def test_f1_is_refused_for_three_classes_and_points_to_macro_f1():
         BinaryF1().check(3)
     BinaryF1().check(2)
     MacroF1().check(3)
+
+
+def test_f1_counts_a_prediction_of_a_third_class_as_a_miss():
+    gold, predicted = np.array([1, 1, 0, 0, 1]), np.array([1, 2, 2, 1, 1])
+    expected = f1_score(gold, predicted, labels=[1], average="macro")
+    assert BinaryF1().value(gold, predicted, 3) == pytest.approx(expected)

@@ -17,7 +17,7 @@ class WordDropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """x with each element zeroed with probability p, the others scaled by 1 / (1 - p)."""
-        if not self.training or not 0 < self.p < 1 or x.device.type != "cpu":
+        if not self.training or not 0 < self.p < 1 or x.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(x)
         return _Drop.apply(x, 1.0 - self.p)  # type: ignore[no-untyped-call]
 

@@ -34,7 +34,8 @@ class RowGradEmbedding(nn.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Rows of the table, shape of `ids` with D behind it."""
-        if not self.weight.requires_grad or not torch.is_grad_enabled() or self.weight.device.type != "cpu":
+        plain = not self.weight.requires_grad or not torch.is_grad_enabled() or self.weight.device.type != "cpu"
+        if plain or torch.compiler.is_compiling():
             return super().forward(ids)
         return _Lookup.apply(ids, self.weight, self)  # type: ignore[no-untyped-call]
 
