@@ -54,6 +54,10 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+    except SystemExit as error:
+        if error.code == 130:  # typer has caught the interrupt, and is silent about it
+            sys.stderr.write("mtl: interrupted\n")
+        raise
     except BrokenPipeError:
         # The reader of a pipe has gone; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ def _asked(
         choice = config.choices.get("task")
         sweep_name = sweep_name or config.values["run"]["name"] or default_name(f"sweep-{_safe(choice or 'tasks')}")
         outputs = config.values["run"]["outputs"]
-        config.values["run"]["name"] = _free(f"{sweep_name}/{_point_name(point, keys)}", found)
+        config.values["run"]["name"] = f"{sweep_name}/{_point_name(point, keys)}"
         if not given:
             config.values["run"]["if_exists"] = "skip"
         from mtl_cli.recipes.asked import Asked
@@ -81,16 +81,13 @@ def _asked(
     return found, sweep_name, outputs
 
 
-def _free(name: str, found: list[Asked]) -> str:
-    """The name with a number behind it if values that differ have become the same folder name."""
-    taken = {one.config.run.name for one in found}
-    return name if name not in taken else next(n for i in itertools.count(2) if (n := f"{name}-{i}") not in taken)
-
-
 def _point_name(point: list[str], keys: list[str]) -> str:
     """The varied values, such as `weights.rte=0.5,optim.lr=1e-05`."""
     chosen = [text.lstrip("+") for text in point if text.partition("=")[0].lstrip("+") in keys]
-    return _safe(",".join(chosen))
+    text = ",".join(chosen)
+    name = _safe(text)[:120]
+    # Values that no folder can be named after, or that are too long, keep their own name by a digest.
+    return name if name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def _safe(text: str) -> str:

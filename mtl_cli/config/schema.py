@@ -108,6 +108,13 @@ class RunSection:
             not PurePath(self.name).parts or self.name.startswith(("/", "~")) or ".." in self.name.split("/")
         ):
             yield Fault("name", f"must be a folder name below the outputs folder; found '{self.name}'")
+        for part in PurePath(self.name or "").parts:
+            if len(part.encode()) > 200:
+                yield Fault(
+                    "name", f"'{part[:20]}...' is too long for a folder's name: {len(part.encode())} bytes, at most 200"
+                )
+            if part.startswith((".", "-")) and part != "..":
+                yield Fault("name", f"a part of it must not begin with '{part[0]}'; found '{part}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +307,11 @@ class EvalDataSection:
     max_length: int | None
     cache: str | None
     hub_timeout: float | None
+
+    def faults(self) -> Iterator[Fault]:
+        """As in training."""
+        yield from _positive(self, "hub_timeout")
+        yield from _length(self)
 
 
 @dataclass(frozen=True, kw_only=True)

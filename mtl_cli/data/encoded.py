@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from mtl_cli.errors import DataError, RunError
-from mtl_cli.tasks.files import Row
+from mtl_cli.tasks.files import Row, text_of
 from mtl_cli.tasks.source import Origin
 from mtl_cli.tasks.task import Task
 
@@ -210,7 +210,7 @@ def _write_chunk(
     task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: Mapping[str, IO[bytes]], counts: _Counts,
     ids_dtype: str, need_labels: bool,
 ) -> None:  # fmt: skip
-    texts = [[_text(row, column, task.name) for row in chunk] for column in task.text]
+    texts = [[text_of(row, column, f"task '{task.name}'") for row in chunk] for column in task.text]
     labels = np.array([_label(row, task, need_labels, counts) for row in chunk], np.float32)
     encodings = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
     ids = [np.array(e.ids, np.int64) for e in encodings]
@@ -227,13 +227,6 @@ def _write_chunk(
     counts.truncated += sum(bool(e.overflowing) for e in encodings)
     counts.unlabelled += int(np.isnan(labels).sum())
     counts.has_types |= "token_type_ids" in tokenizer.model_input_names and bool(types.any())
-
-
-def _text(row: Row, column: str, task: str) -> str:
-    value = row.column(column, f"task '{task}'")
-    if value is None:
-        raise DataError(f"{row.where}: column '{column}' is null; task '{task}' needs a text there")
-    return str(value)
 
 
 def _label(row: Row, task: Task, need_labels: bool, counts: _Counts) -> float:

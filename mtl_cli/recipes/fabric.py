@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 
@@ -37,6 +38,13 @@ def make_fabric(section: FabricSection) -> Fabric:
             Fault(
                 "fabric.strategy",
                 f"unknown strategy '{section.strategy}'. {did_you_mean(section.strategy, _STRATEGIES)}",
+            )
+        )
+    if section.num_nodes > 1 and "MASTER_ADDR" not in os.environ:
+        faults.append(
+            Fault(
+                "fabric.num_nodes",
+                "several machines need MASTER_ADDR in the environment",
             )
         )
     if faults:

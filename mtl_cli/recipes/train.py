@@ -40,7 +40,7 @@ from mtl_cli.runs.folder import RunFolder, begin, default_name, open_run
 from mtl_cli.runs.provenance import environment, peak_memory_mib, process_start
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.tasks.kinds.base import Kind
-from mtl_cli.train.loop import Loop, Settings, Stop, Trained
+from mtl_cli.train.loop import Loop, Settings, Stop, StopNow, Trained
 from mtl_cli.train.select import Selector
 from mtl_cli.weighting.base import Weighting
 
@@ -125,13 +125,19 @@ class _Run:
         with signals_to(self.stop):
             try:
                 trained = loop.run()
+                self.recorder.close()
+                if self.zero:
+                    self._finish(trained)
+            except StopNow:
+                raise self._interrupted("stopped while the best checkpoint was scored, state saved") from None
             except Interrupted as error:
-                command = self.asked.resume_command(self.config.run.name or self.path.name)
-                raise Interrupted(f"{error}. To go on: {command}", error.signal_number) from None
+                raise self._interrupted(str(error)) from None
             finally:
                 self.recorder.close()
-        if self.zero:
-            self._finish(trained)
+
+    def _interrupted(self, what: str) -> Interrupted:
+        command = self.asked.resume_command(self.config.run.name or self.path.name)
+        return Interrupted(f"{what}. To go on: {command}", self.stop.signal_number or 2)
 
     def _resumed(self) -> Checkpoint | None:
         if not (self.path / "config.yaml").is_file():
@@ -158,6 +164,8 @@ class _Run:
                 raise DataError(
                     f"task '{name}': no training row has a label in column '{self.builders.tasks[name].task.label}'"
                 )
+            if self.builders.tasks[name].task.kind.classes and len(np.unique(self.sets[name].labels_N[chosen])) == 1:
+                log.warning("task '%s': all training rows have the same label; there is nothing to tell apart", name)
             if all(s.meta.unlabelled == len(s) for s in self.validation[name]):
                 raise DataError(f"task '{name}': no validation row has a label; give a labelled validation split")
         log.info("data     %s", data_line(self.sets, self.validation))

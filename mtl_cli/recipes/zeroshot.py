@@ -21,7 +21,7 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.stored import open_stored
 from mtl_cli.report.table import score_table
-from mtl_cli.tasks.files import Row, read_file, read_stream, text_stream
+from mtl_cli.tasks.files import Row, read_file, read_stream, text_of, text_stream
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.labels import Label, make_labels
@@ -111,15 +111,13 @@ def _texts(section: InputSection, labels: list[Label]) -> Iterator[_Text]:
     yield from (_Text(text, None) for text in section.texts)
     kind = Classification(labels=[label.name for label in labels])
     for number, row in enumerate(_rows(section)):
-        value = row.column(section.text_column, "--text-column")
-        if value is None:
-            raise DataError(f"{row.where}: column '{section.text_column}' is null")
+        text = text_of(row, section.text_column, "--text-column")
         column = section.label_column
         if column is None and "label" in row.values:
             column = "label"
             if number == 0:
                 log.info("gold     column 'label' is read as the gold label")
-        yield _Text(str(value), _gold(row, column, kind) if column else None)
+        yield _Text(text, _gold(row, column, kind) if column else None)
 
 
 def _gold(row: Row, column: str, kind: Classification) -> str | None:
@@ -137,7 +135,7 @@ def _gold_index(name: str, labels: list[Label]) -> int:
 
 def _rows(section: InputSection) -> Iterator[Row]:
     if section.file is None:
-        if not section.texts and not sys.stdin.isatty():
+        if not section.texts and sys.stdin is not None and not sys.stdin.isatty():
             yield from _standard_input()
     elif section.file == "-":
         yield from _standard_input()

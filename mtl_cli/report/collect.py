@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mtl_cli.errors import ConfigError
+from mtl_cli.errors import ConfigError, MtlError
+from mtl_cli.runs.folder import read_config
 
 _SKIP = {"checkpoints", "evals", "predictions"}
 _NOT_VARIED = ("run", "tasks", "data.root", "data.cache", "train.progress", "fabric", "backbone.package")
@@ -23,7 +22,7 @@ class RunRecord:
     name: str
     """Path below the folder that was listed."""
     status: str
-    """done, stopped (has a checkpoint) or started."""
+    """done, stopped (has a checkpoint), started, or unreadable (its files are damaged)."""
     config: Mapping[str, Any]
     """Dotted key -> value."""
     summary: Mapping[str, Any]
@@ -75,11 +74,16 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _record(path: Path, folder: Path) -> RunRecord:
-    config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    summary_path = path / "summary.json"
-    summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.is_file() else {}
-    status = "done" if summary else "stopped" if any((path / "checkpoints").glob("step_*")) else "started"
     name = str(path.relative_to(folder)) if path != folder else path.resolve().name
+    try:
+        config = read_config(path)
+        summary_path = path / "summary.json"
+        summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.is_file() else {}
+        record = RunRecord(name, "done", {}, summary)
+        _ = (record.scores, record.tasks)
+    except (MtlError, ValueError, KeyError, TypeError, AttributeError):
+        return RunRecord(name, "unreadable", {}, {})
+    status = "done" if summary else "stopped" if any((path / "checkpoints").glob("step_*")) else "started"
     return RunRecord(name, status, dict(_flat(config)), summary)
 
 

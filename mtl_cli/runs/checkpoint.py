@@ -172,7 +172,8 @@ class Checkpoints:
             ConfigError: there is none of that name; lists those that there are.
             RunError: it is damaged.
         """
-        own = self.folder / name
+        plain_name = name not in ("", ".", "..") and "/" not in name
+        own = self.folder / name if plain_name else self.folder / "no such checkpoint"
         path = own if own.exists() else Path(name).expanduser()
         if not (path.is_dir() and (path == own or (path / "manifest.json").exists())):
             there = (

@@ -83,9 +83,16 @@ class RunFolder:
         return (self.path / "summary.json").is_file()
 
     def check_same(self, config: Mapping[str, Any]) -> None:
-        """Raise `ConfigError` with what differs if the run here was made from another config."""
-        stored = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+        """Raise `ConfigError` with what differs if the run here was made from another config.
+
+        An unfinished run compares its rows by fingerprint when they are opened, so they may have moved. Those of a finished
+        run are not opened again: the place they came from must be the same.
+        """
+        stored = read_config(self.path)
         found = differences(stored, config)
+        if self.finished:
+            old, new = stored.get("data", {}), config.get("data", {})
+            found += [(f"data.{k}", old.get(k), new.get(k)) for k in ("root", "source") if old.get(k) != new.get(k)]
         if found:
             listed = "\n".join(f"  {key}: the run has {old!r}, asked is {new!r}" for key, old, new in found)
             raise ConfigError(
@@ -125,6 +132,9 @@ def open_run(path: Path, if_exists: IfExists) -> RunFolder:
         ConfigError: there is a run and `if_exists` is "error", or there are strange files.
         RunError: the folder is in use, or cannot be written.
     """
+    around = next((p for p in path.parents if (p / "config.yaml").is_file() and (p / "env.json").is_file()), None)
+    if around is not None:
+        raise ConfigError(f"{path} would lie inside the run {around}. Give another run.name.")
     folder = RunFolder(path)
     if not folder.started and any(not _UNSTARTED.fullmatch(p.name) for p in path.iterdir()):
         (path / ".lock").unlink(missing_ok=True)
@@ -150,4 +160,10 @@ def read_config(path: Path) -> dict[str, Any]:
         beside = sorted(p.parent.name for p in path.parent.glob("*/config.yaml"))[-5:] if path.parent.is_dir() else []
         there = f" Runs there: {', '.join(beside)}." if beside else ""
         raise ConfigError(f"run: {path} holds no run (no config.yaml).{there}")
-    return yaml.safe_load(config.read_text(encoding="utf-8"))
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config} is not readable as YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{config} is empty or holds no mapping: it is not the config of a run any more")
+    return values

@@ -37,6 +37,27 @@ class Row:
         return self.values[name]
 
 
+def text_of(row: Row, column: str, of: str) -> str:
+    """The text in a column; a number is its digits.
+
+    Raises:
+        DataError: there is no such column, or it holds null, a list, a mapping, or half a Unicode character.
+    """
+    value = row.column(column, of)
+    if value is None or isinstance(value, list | dict):
+        found = "is null" if value is None else f"holds a {type(value).__name__}"
+        raise DataError(f"{row.where}: column '{column}' {found}; {of} needs a text there")
+    text = str(value)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{row.where}: column '{column}' holds half a Unicode character (a lone surrogate)"
+            ) from error
+    return text
+
+
 def _jsonl(stream: Iterable[str], name: str) -> Iterator[Row]:
     for number, line in enumerate(stream, start=1):
         if not line.strip():
@@ -48,6 +69,8 @@ def _jsonl(stream: Iterable[str], name: str) -> Iterator[Row]:
             raise DataError(
                 f"{where}: broken JSON at column {error.colno}: {error.msg}. Each line must be one JSON object."
             ) from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where}: not readable as JSON: {str(error).splitlines()[0][:120]}") from error
         if not isinstance(values, dict):
             raise DataError(f'{where}: must be a JSON object, such as {{"text": ...}}; found {type(values).__name__}')
         yield Row(where, values)
@@ -60,6 +83,9 @@ def _delimited(stream: Iterable[str], name: str, delimiter: str) -> Iterator[Row
         stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE, strict=True
     )
     try:
+        twice = sorted({c for c in reader.fieldnames or [] if (reader.fieldnames or []).count(c) > 1})
+        if twice:
+            raise DataError(f"{name}:1: column '{twice[0]}' stands more than once in the header")
         for values in reader:
             where = f"{name}:{reader.line_num}"
             if None in values or None in values.values():

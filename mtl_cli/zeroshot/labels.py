@@ -65,6 +65,10 @@ def _from_file(path: Path) -> dict[str, Any]:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as YAML: {error}") from error
+    names = list(value) if isinstance(value, list | dict) else []
+    unquoted = [name for name in names if isinstance(name, bool) or not isinstance(name, str | int | float)]
+    if unquoted:
+        raise DataError(f"{path}: label {unquoted[0]!r} is no text to YAML: put it in quotes")
     if isinstance(value, list):
         _check([str(name) for name in value])
         value = dict.fromkeys(map(str, value))

@@ -262,3 +262,84 @@ def test_several_values_without_m(mtl):
 
 def test_a_config_dir_that_is_not_there(mtl):
     refused(mtl("train", "--config-dir", "nowhere"), "--config-dir: there is no folder")
+
+
+def test_a_finished_run_does_not_answer_for_other_data(mtl, rows, tmp_path):
+    words = rows(good())
+    assert mtl(*words).code == 0
+    (tmp_path / "data").rename(tmp_path / "other")
+    moved = [w.replace("/data", "/other") for w in words]
+    result = mtl(*moved, "run.if_exists=skip")
+    refused(result, "data.root: the run has", "/other'")
+
+
+def test_a_run_inside_a_run_is_refused(mtl, tmp_path):
+    words = ["train", *TINY, "task=rte", "train.steps=1"]
+    assert mtl(*words, "run.name=a").code == 0
+    refused(mtl(*words, "run.name=a/b"), "outputs/a/b would lie inside the run outputs/a")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, ".hidden", "a/-b", "../x"])
+def test_names_that_make_no_good_folder_are_refused(mtl, tmp_path, name):
+    refused(mtl("train", *TINY, "task=rte", f"run.name={name}"), "run.name: ")
+    nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '{"sentence1": "a \\ud800", "sentence2": "b", "label": 1}',
+            "train.jsonl:1: column 'sentence1' holds half a Unicode character",
+        ),
+        ('{"sentence1": ["a"], "sentence2": "b", "label": 1}', "train.jsonl:1: column 'sentence1' holds a list"),
+        ("[" * 100_000, "train.jsonl:1: not readable as JSON"),
+    ],
+    ids=["surrogate", "list", "nested"],
+)
+def test_odd_json_names_its_line(mtl, rows, tmp_path, text, message):
+    refused(mtl(*rows(text + "\n")), message)
+    nothing_left(tmp_path)
+
+
+def test_a_column_that_stands_twice_in_a_header(mtl, tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("text,text\na,b\n")
+    refused(
+        mtl("zeroshot", "backbone=tiny", "-l", "x,y", "-f", path),
+        "texts.csv:1: column 'text' stands more than once in the header",
+    )
+
+
+def test_labels_that_yaml_does_not_read_as_text(mtl, tmp_path):
+    path = tmp_path / "labels.yaml"
+    path.write_text("no: negative\nyes: positive\n")
+    refused(mtl("zeroshot", "backbone=tiny", "-l", path, "-t", "x"), "label False is no text to YAML: put it in quotes")
+
+
+def test_a_damaged_run_folder_does_not_hide_the_others(mtl, tmp_path):
+    assert mtl("train", *TINY, "task=rte", "train.steps=1", "run.name=good").code == 0
+    for name, content in (("bad", "a: ["), ("empty", "")):
+        (tmp_path / "outputs" / name).mkdir()
+        (tmp_path / "outputs" / name / "env.json").write_text("{}")
+        (tmp_path / "outputs" / name / "config.yaml").write_text(content)
+    shown = mtl("runs", "ls").out
+    assert shown.count("unreadable") == 2
+    assert "good" in shown
+    refused(mtl("eval", "run=outputs/bad"), "outputs/bad/config.yaml is not readable as YAML")
+    refused(mtl("eval", "run=outputs/empty"), "outputs/empty/config.yaml is empty")
+
+
+def test_a_folder_that_is_no_checkpoint(mtl, tmp_path):
+    run = mtl("train", *TINY, "task=rte", "train.steps=1").run
+    refused(mtl("eval", f"run={run}", f"checkpoint={tmp_path}"), "checkpoint: there is no")
+
+
+def test_training_labels_that_are_all_alike_are_said(mtl, rows):
+    result = mtl(*rows([{**row, "label": 1} for row in good()]))
+    assert "all training rows have the same label" in result.err
+
+
+def test_several_machines_without_an_address(mtl, monkeypatch):
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    refused(mtl("train", *TINY, "task=rte", "fabric.num_nodes=2"), "several machines need MASTER_ADDR")

@@ -44,7 +44,7 @@ class Regression(Kind):
             return math.nan
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.inf
         if not math.isfinite(number):
             raise ValueError(f"label {value!r} is no finite number")
