@@ -126,7 +126,9 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
         try:
             override = OverridesParser.create().parse_overrides([text])[0]
         except HydraException as bad:
-            faults.append(Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}")))
+            faults.append(
+                Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}") + _quoted(text))
+            )
             continue
         if override.key_or_group in known:
             wrong = list(_group_faults(override, options(loader, override.key_or_group)))
@@ -188,6 +190,14 @@ def _nearest(key: str, keys: set[str]) -> str:
         return f"Did you mean '{same[0]}'?"
     siblings = sorted(k for k in keys if k.rpartition(".")[0] == key.rpartition(".")[0])
     return f"There is: {', '.join(siblings[:12])}." if siblings else ""
+
+
+def _quoted(text: str) -> str:
+    """The same override with its value in quotes inside quotes, which is what brackets, commas and spaces in it need."""
+    key, _, value = text.partition("=")
+    if not value or "'" in text or '"' in text:
+        return ""
+    return f"""\nIf the value is one text or expression, give it quotes inside the shell's: '{key}="{value}"'"""
 
 
 def _first_paragraph(text: str) -> str:

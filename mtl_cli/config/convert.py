@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, TypeVar, Union, runtime_checkable
 
 from mtl_cli.config.registry import FAMILIES, resolve, resolve_target
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.expression import Expression
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def convert(cls: type[T], value: object, faults: list[Fault], key: str = "") -> 
     """Convert a plain value to an instance of `cls`; append what is wrong to `faults`.
 
     Args:
-        cls: a dataclass, `Node`, a builtin, `Literal`, a union, or a list, tuple or dict of these.
+        cls: a dataclass, `Node`, `Expression`, a builtin, `Literal`, a union, or a list, tuple or dict of these.
         value: what the YAML holds: dict, list, str, int, float, bool or None.
         faults: grows by one entry for each fault.
         key: dotted key of the value, for messages.
@@ -89,6 +90,8 @@ def _convert(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
         return _mapping(cls, value, faults, key)
     if cls is Node:
         return _node(value, faults, key)
+    if cls is Expression:
+        return _expression(value, faults, key)
     if dataclasses.is_dataclass(cls):
         return _dataclass(cls, value, faults, key)
     return _scalar(cls, value, faults, key)
@@ -142,6 +145,8 @@ def _union(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     members = typing.get_args(cls)
     if value is None and type(None) in members:
         return None
+    if isinstance(value, str) and Expression in members and str not in members:
+        return _expression(value, faults, key)  # what is wrong with it says more than that it is no number
     tried: list[list[Fault]] = []
     # An exact type first, so that 3 in `int | str` stays a number.
     for member in sorted(members, key=lambda m: not (isinstance(m, type) and type(value) is m)):
@@ -200,6 +205,17 @@ def _node(value: object, faults: list[Fault], key: str) -> Any:
         faults.append(Fault(_join(key, "name"), "missing" if name is None else f"must be a text; found {_shown(name)}"))
         return BAD
     return Node(name, {str(k): v for k, v in value.items() if k not in ("name", "_target_")})
+
+
+def _expression(value: object, faults: list[Fault], key: str) -> Any:
+    try:
+        if isinstance(value, str):
+            return Expression(value)
+        problem = f"must be an expression such as 'min(1, step/500)'; found {_shown(value)}"
+    except ValueError as error:
+        problem = str(error)
+    faults.append(Fault(key, problem))
+    return BAD
 
 
 def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:

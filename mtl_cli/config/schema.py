@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from mtl_cli.config.convert import Node
 from mtl_cli.errors import Fault, did_you_mean
+from mtl_cli.expression import Expression, tried, value_at
 
 SourceName = Literal["auto", "hub", "local", "bundled"]
 SPLITS = ("train", "validation", "test")
@@ -160,6 +161,7 @@ class OptimSection:
     betas: tuple[float, float]
     eps: float
     clip_norm: float | None
+    bad_step: Literal["error", "skip"]
     layer_decay: float
     freeze: int | Literal["nothing", "encoder"]
 
@@ -226,6 +228,46 @@ class CheckpointSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DiagnosticsSection:
+    """Looks at the tasks' gradients."""
+
+    every: int | None
+    params: int | str
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts."""
+        yield from _positive(self, "every")
+        if isinstance(self.params, int):
+            yield from _positive(self, "params")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSection:
+    """`mtl train -m` as a search."""
+
+    trials: int | None
+    objective: str | list[str]
+    scale: Literal["log", "linear"]
+    random: int
+    prune: bool
+    prune_after: int
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts; pruning compares one number."""
+        yield from _positive(self, "trials")
+        yield from _not_negative(self, "random", "prune_after")
+        if isinstance(self.objective, list) and not self.objective:
+            yield Fault("objective", "must name at least one: mean, TASK or TASK/METRIC")
+        if self.prune and len(self.objectives) > 1:
+            yield Fault("prune", "trials of several objectives cannot be compared half-way. Give one search.objective")
+
+    @property
+    def objectives(self) -> list[str]:
+        """One or several."""
+        return [self.objective] if isinstance(self.objective, str) else list(self.objective)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FabricSection:
     """Devices, processes and precision, in Lightning Fabric's words."""
 
@@ -241,10 +283,13 @@ class TrainConfig:
     """`mtl train`."""
 
     seed: int
+    seeds: list[int] | None
+    baselines: bool
+    baseline_budget: Literal["steps", "rows"]
     run: RunSection
     data: DataSection
     tasks: dict[str, TaskConfig]
-    weights: dict[str, float]
+    weights: dict[str, float | Expression]
     backbone: Node
     sharing: Node
     weighting: Node
@@ -255,12 +300,16 @@ class TrainConfig:
     train: TrainSection
     eval: EvalSection
     checkpoint: CheckpointSection
+    diagnostics: DiagnosticsSection
+    launcher: Node
+    search: SearchSection
     fabric: FabricSection
 
     def faults(self) -> Iterator[Fault]:
         """Tasks and weights must name the same tasks; what is selected must be one of them."""
         if not 0 <= getattr(self, "seed", 0) < 2**31:
             yield Fault("seed", f"must lie between 0 and 2147483647; found {self.seed}")
+        yield from self._series_faults()
         yield from task_name_faults(self.tasks)
         for name in self.tasks.keys() - self.weights.keys():
             yield Fault(f"weights.{name}", f"missing: every task has a weight. Add +weights.{name}=1.0")
@@ -269,24 +318,53 @@ class TrainConfig:
                 f"weights.{name}",
                 f"no task has this name. {did_you_mean(name, self.tasks)} To drop it: ~weights.{name}",
             )
-        for name, weight in self.weights.items():
-            if not 0 <= weight < math.inf:
-                yield Fault(f"weights.{name}", f"must be 0 or more; found {weight}")
+        yield from self._weight_faults()
         if self.weights and not any(self.weights.values()):
             yield Fault("weights", "all are 0: nothing would be trained")
         yield from self._select_faults()
 
+    def _series_faults(self) -> Iterator[Fault]:
+        seeds = getattr(self, "seeds", None)
+        if seeds is not None:
+            if not seeds:
+                yield Fault("seeds", "must name at least one seed, such as [1,2,3]; null: `seed` alone")
+            for seed in sorted({s for s in seeds if seeds.count(s) > 1}):
+                yield Fault("seeds", f"{seed} stands there more than once: it would be the same run")
+            for seed in seeds:
+                if not 0 <= seed < 2**31:
+                    yield Fault("seeds", f"must lie between 0 and 2147483647; found {seed}")
+        if getattr(self, "baselines", False) and len(getattr(self, "tasks", ())) == 1:
+            only = next(iter(self.tasks))
+            yield Fault("baselines", f"nothing to compare: '{only}' is the only task, so the run is its own baseline")
+
+    def _weight_faults(self) -> Iterator[Fault]:
+        """What can be known before the rows are; the recipe looks at the rest of the steps when it knows how many there are."""
+        steps = getattr(getattr(self, "train", None), "steps", None)
+        for name, weight in self.weights.items():
+            names = weight.names if isinstance(weight, Expression) else frozenset()
+            if "steps" in names and not steps:
+                continue
+            try:
+                for step in tried(steps) if steps and "step" in names and "epoch" not in names else [0]:
+                    value_at(weight, step, steps or 1, 0.0)
+            except ValueError as error:
+                yield Fault(f"weights.{name}", str(error))
+
     def _select_faults(self) -> Iterator[Fault]:
-        task, _, metric = self.eval.select.partition("/")
+        yield from self._score_faults("eval.select", self.eval.select)
+        for objective in self.search.objectives:
+            yield from self._score_faults("search.objective", objective)
+        if self.search.prune and self.eval.every == "end":
+            yield Fault("search.prune", "a trial is judged at its evaluations before the end. Give eval.every=STEPS")
+
+    def _score_faults(self, key: str, text: str) -> Iterator[Fault]:
+        task, _, metric = text.partition("/")
         if task == "mean" and not metric:
             return
         if task not in self.tasks:
-            yield Fault("eval.select", f"'{self.eval.select}' is no task. {did_you_mean(task, ['mean', *self.tasks])}")
+            yield Fault(key, f"'{text}' is no task. {did_you_mean(task, ['mean', *self.tasks])}")
         elif metric and metric not in self.tasks[task].metrics:
-            yield Fault(
-                "eval.select",
-                f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}",
-            )
+            yield Fault(key, f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}")
 
 
 def task_name_faults(tasks: dict[str, TaskConfig]) -> Iterator[Fault]:
@@ -322,7 +400,7 @@ class EvalConfig:
     checkpoint: str
     split: Literal["train", "validation", "test"]
     tasks: dict[str, TaskConfig]
-    weights: dict[str, float]
+    weights: dict[str, float | Expression]
     heads: dict[str, str] | None
     files: dict[str, str] | None
     name: str | None

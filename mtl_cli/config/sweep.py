@@ -1,12 +1,15 @@
-"""`-m`: one override with several values -> the list of points, each a list of plain overrides."""
+"""`-m`: overrides with several values -> the list of points, or the axes of a search."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 
 from mtl_cli.errors import ConfigError
@@ -20,17 +23,15 @@ def points(overrides: Sequence[str]) -> list[list[str]]:
     """
     axes: list[list[str]] = []
     for text in overrides:
-        try:
-            override = OverridesParser.create().parse_overrides([text])[0]
-        except HydraException as error:
-            raise ConfigError(f"'{text}' is not KEY=VALUE in Hydra's grammar: {error}") from error
+        override = _parsed(text)
         if not override.is_sweep_override():
             axes.append([text])
         elif override.is_discrete_sweep() and not isinstance(override.value(), Glob):
             key = override.get_key_element()
             axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
         else:
-            raise ConfigError(f"'{text}': interval() and glob() list no points; give values, range() or choice()")
+            how = "give values, range() or choice(), or search an interval with search.trials=N"
+            raise ConfigError(f"'{text}': interval() and glob() list no points; {how}")
         if not axes[-1]:
             raise ConfigError(f"'{text}' holds no value")
     return [list(point) for point in itertools.product(*axes)]
@@ -40,3 +41,75 @@ def varied(overrides: Sequence[str]) -> list[str]:
     """The overrides that `-m` varies, for naming points."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a search may choose of one key."""
+
+    key: str
+    """With the `+` of an override that adds it."""
+    low: float
+    high: float
+    log: bool
+    whole: bool
+    """Whole numbers only."""
+    choices: tuple[str, ...] = ()
+    """Values as they are written; if there are any, the bounds mean nothing."""
+
+    def probe(self, i: int) -> str:
+        """An override with the i-th choice, or with an end of the range."""
+        if self.choices:
+            return f"{self.key}={self.choices[min(i, len(self.choices) - 1)]}"
+        return self.written(self.high if i else self.low)
+
+    def written(self, value: float | str) -> str:
+        """The override that gives this value."""
+        return f"{self.key}={int(value) if self.whole and not isinstance(value, str) else value}"
+
+
+def axes(overrides: Sequence[str], scale: str) -> list[Axis]:
+    """What a search varies: intervals, and listed values as choices.
+
+    Args:
+        overrides: in Hydra's grammar; `tag(linear, interval(0, 1))` and `int(interval(8, 64))` are understood.
+        scale: of intervals without a tag, "log" or "linear".
+
+    Raises:
+        ConfigError: nothing varies, a range has no inside, or begins at 0 or below on a log scale.
+    """
+    found = []
+    for text in overrides:
+        override = _parsed(text)
+        if not override.is_sweep_override():
+            continue
+        if override.is_interval_sweep():
+            found.append(_interval(text, override, scale))
+        else:
+            listed = [point[0].partition("=") for point in points([text])]
+            found.append(Axis(listed[0][0], 0.0, 0.0, False, False, tuple(value for _, _, value in listed)))
+    if not found:
+        raise ConfigError("search.trials: no override has a range, such as weights.rte=interval(0.1,10)")
+    return found
+
+
+def _interval(text: str, override: Override, scale: str) -> Axis:
+    sweep = cast(IntervalSweep, override.value())
+    low, high = cast(float, sweep.start), cast(float, sweep.end)
+    tags = {str(tag) for tag in sweep.tags}
+    if tags - {"log", "linear"} or len(tags) > 1:
+        raise ConfigError(f"'{text}': the tag of an interval is log or linear; found {', '.join(sorted(tags))}")
+    log = (tags or {scale}) == {"log"}
+    if not -math.inf < low < high < math.inf:
+        raise ConfigError(f"'{text}': an interval goes from less to more; found {low} and {high}")
+    if log and low <= 0:
+        raise ConfigError(f"'{text}': a log scale begins above 0. For this one: tag(linear,interval({low},{high}))")
+    whole = isinstance(low, int) and isinstance(high, int)
+    return Axis(override.get_key_element(), low, high, log, whole)
+
+
+def _parsed(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_overrides([text])[0]
+    except HydraException as error:
+        raise ConfigError(f"'{text}' is not KEY=VALUE in Hydra's grammar: {error}") from error

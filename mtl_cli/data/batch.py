@@ -38,6 +38,25 @@ class Batch:
         """Tokens that are not padding."""
         return self.ids_BL.numel() if self.mask_BL is None else int(self.mask_BL.sum())
 
+    def only(self, part: Part, every: slice) -> Batch | None:
+        """Some rows of one part as a batch of their own, cut to the longest of them; None if there are none.
+
+        Args:
+            part: one of `parts`.
+            every: which of the part's rows.
+        """
+        rows = torch.arange(part.rows.start, part.rows.stop)[every]
+        if not len(rows):
+            return None
+        length, mask_BL = self.ids_BL.shape[1], None
+        if self.mask_BL is not None:
+            lengths = self.mask_BL[rows].sum(1)
+            length = int(lengths.max())
+            mask_BL = self.mask_BL[rows, :length] if int(lengths.min()) < length else None
+        types_BL = None if self.types_BL is None else self.types_BL[rows, :length]
+        labels_B = part.labels_B[every]
+        return Batch(self.ids_BL[rows, :length], mask_BL, types_BL, (Part(part.task, slice(0, len(rows)), labels_B),))
+
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
         if device.type == "cpu":

@@ -23,6 +23,8 @@ class Passes:
     pass_cost: int
     max_rows: int | None
     max_tokens: int | None
+    by_task: bool = False
+    """Each pass holds rows of one task."""
 
 
 class RowStream:
@@ -89,6 +91,7 @@ class StepLoader:
         self._cursors = dict.fromkeys(sets, 0)
         self._next_cursors = self._cursors
         self._planned: tuple[int, list[list[RowRef]]] = (-1, [])
+        self._chances: list[dict[str, float]] = []
         self._sampler_state = copy.deepcopy(sampler.state_dict())
 
     def step(self, step: int) -> StepBatch:
@@ -104,13 +107,17 @@ class StepLoader:
         present = {name: count for name, count in counts.items() if count}
         return StepBatch(self._cut(refs), present, sum(ref.length for ref in refs))
 
+    def chances(self, step: int) -> dict[str, float]:
+        """Expected share of each task's rows in a step of the current window, as it was planned."""
+        return self._chances[step % self._window]
+
     def _plan(self, window: int) -> list[list[RowRef]]:
         """Rows of each step of a window; each task's rows are dealt by length if there are several steps."""
         first = window * self._window
-        counts = [
-            self._sampler.counts(t, self._size, np.random.default_rng((self._seed, 1, t)))
-            for t in range(first, first + self._window)
-        ]
+        counts, self._chances = [], []
+        for t in range(first, first + self._window):
+            self._chances.append(dict(zip(self._sets, self._sampler.chances_K(t).tolist(), strict=True)))
+            counts.append(self._sampler.counts(t, self._size, np.random.default_rng((self._seed, 1, t))))
         steps: list[list[RowRef]] = [[] for _ in counts]
         self._next_cursors = dict(self._cursors)
         # Which step of the window gets the short rows is random, so that length does not go with time.
@@ -132,22 +139,27 @@ class StepLoader:
     def _cut(self, refs: list[RowRef]) -> tuple[Batch, ...]:
         # Every world-th row of the sorted list: each process gets its share of long and short rows.
         mine = sorted(refs, key=lambda ref: ref.length)[self._rank :: self._world]
-        if not mine:
-            return ()
-        cuts = cut(
-            np.array([ref.length for ref in mine]),
-            self._passes.pass_cost,
-            self._passes.max_rows,
-            self._passes.max_tokens,
+        passes = self._passes
+        kept_apart = [[ref for ref in mine if ref.task == name] for name in self._sets] if passes.by_task else [mine]
+        return tuple(
+            collate([refs[i] for i in piece], self._sets, self._pad_id)
+            for refs in kept_apart
+            if refs
+            for piece in cut(
+                np.array([ref.length for ref in refs]), passes.pass_cost, passes.max_rows, passes.max_tokens
+            )
         )
-        return tuple(collate([mine[i] for i in piece], self._sets, self._pad_id) for piece in cuts)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where each task's stream and the sampler stood at the start of the current window."""
+        """Where each task's stream and the sampler stood at the start of the current window, and where the sampler stands now.
+
+        An evaluation inside a window tells the sampler something new, which must not change the window's plan and must not be lost.
+        """
         return {
             "cursors": dict(self._cursors),
             "window": self._planned[0],
             "sampler": self._sampler_state,
+            "sampler_now": copy.deepcopy(self._sampler.state_dict()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -158,3 +170,4 @@ class StepLoader:
         self._cursors = self._next_cursors = {name: int(state["cursors"][name]) for name in self._sets}
         if state["window"] >= 0:
             self._planned = (int(state["window"]), self._plan(int(state["window"])))
+        self._sampler.load_state_dict(copy.deepcopy(state["sampler_now"]))

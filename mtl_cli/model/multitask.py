@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -49,14 +50,67 @@ class MultiTaskModel(nn.Module):
         return tuple(TaskOutput(part.task, self.head(part.task)(features.pooled_BD[part.rows])) for part in batch.parts)
 
     def state_beyond_encoder(self) -> dict[str, Tensor]:
-        """Tensors that the encoder's own folder does not hold."""
-        encoder = self.sharing.backbone.encoder
-        prefix = next(name for name, module in self.named_modules() if module is encoder) + "."
-        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(prefix)}
+        """Tensors that the encoder's own folder does not hold, each under one of its names."""
+        # `keep_vars`: the very objects, since a tensor may stand in several modules.
+        seen = {id(tensor) for tensor in self.sharing.backbone.encoder.state_dict(keep_vars=True).values()}
+        found: dict[str, Tensor] = {}
+        for name, tensor in self.state_dict(keep_vars=True).items():
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                found[name] = tensor.detach()
+        return found
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Parameters that training may change, with their names."""
         return ((name, p) for name, p in self.named_parameters() if p.requires_grad)
+
+    def depth(self, name: str) -> int | None:
+        """Layer of a parameter in its encoder, 0 for the embeddings; None outside the encoders."""
+        return self.sharing.depth_of(name.removeprefix("sharing.")) if name.startswith("sharing.") else None
+
+    def choose(self, params: str | int) -> list[tuple[str, nn.Parameter]]:
+        """Trained parameters that a weighting looks at, with their names.
+
+        Args:
+            params: `all` that tasks share; N: those of them in the highest N layers; `lora`; `everything`: the heads too; else a
+                regular expression that is searched for in the names of shared ones.
+
+        Raises:
+            ValueError: none is meant by it, or it is no regular expression.
+        """
+        if params == "everything":
+            return list(self.trained())
+        of_all = {id(p) for p in self.sharing.shared_parameters()}
+        shared = [(name, p) for name, p in self.trained() if id(p) in of_all]
+        if params == "all":
+            found = shared
+        elif isinstance(params, int):
+            lowest = self.sharing.backbone.layers - params
+            found = [(name, p) for name, p in shared if (self.depth(name) or 0) > lowest]
+        else:
+            try:
+                pattern = re.compile("lora_" if params == "lora" else params)
+            except re.error as error:
+                raise ValueError(
+                    f"'{params}' is neither all, a number of layers, lora, nor a regular expression: {error}"
+                ) from error
+            found = [(name, p) for name, p in shared if pattern.search(name)]
+        if not found:
+            example = shared[len(shared) // 2][0] if shared else "none"
+            raise ValueError(
+                f"no trained parameter that tasks share is meant by '{params}'; one of them is called {example}"
+            )
+        return found
+
+    def parameters_of(self, task: str) -> Iterator[nn.Parameter]:
+        """All parameters that a task's loss changes, shared or not."""
+        yield from self.head(task).parameters()
+        yield from self.sharing.parameters_of(task)
+
+    @property
+    def shares(self) -> bool:
+        """Whether any trained parameter is shared by tasks: not so if all of the encoder is frozen, or each task has its own."""
+        return any(True for _ in self.sharing.shared_parameters())
 
     def task_parameters(self, task: str) -> Iterator[nn.Parameter]:
         """Parameters that one task alone changes: its head and what the sharing scheme gives it."""

@@ -10,6 +10,7 @@ from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.sampler.base import Sampler
 from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.weighting.base import Weighting
 
@@ -38,13 +39,49 @@ def bind_all(config: TrainConfig) -> Builders:
 
 
 def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> None:
-    """Raise `ConfigError` for what sampler, weighting and batch size accept alone but not with one another."""
-    if weighting.needs_every_task and not sampler.every_task_each_step:
-        names = (
-            f"weighting '{config.weighting.name}' needs every task in each step, which sampler '{config.sampler.name}'"
-        )
-        raise ConfigError([Fault("sampler", f"{names} does not give. Use sampler=all_tasks.")])
+    """Raise `ConfigError` for what sampler, weighting, weights and batch size accept alone but not with one another."""
+    faults: list[Fault] = []
+    name = config.weighting.name
+    several = len(config.tasks) > 1
+    if several and weighting.needs_every_task and not sampler.every_task_each_step:
+        lacks = f"weighting '{name}' needs every task in each step, which sampler '{config.sampler.name}' does not give"
+        faults.append(Fault("sampler", f"{lacks}. Use sampler=all_tasks."))
+    if several and weighting.needs_evaluations and config.eval.every == "end":
+        lives = f"weighting '{name}' lives on the scores of evaluations during training"
+        faults.append(Fault("eval.every", f"{lives}; found 'end'. Give steps, such as eval.every=50."))
+    if several and weighting.scale_free:
+        for task, weight in config.weights.items():
+            if weight != 1:
+                lost = f"weighting '{name}' gives the same whatever a loss is multiplied by, so {weight} would have no effect"
+                faults.append(
+                    Fault(f"weights.{task}", f"{lost}. Use 1, or another weighting, such as weighting=static.")
+                )
     try:
-        sampler.counts(0, config.batch.size, np.random.default_rng(0))
+        counts = sampler.counts(0, config.batch.size, np.random.default_rng(0))
     except ValueError as error:
-        raise ConfigError([Fault("sampler", str(error))]) from error
+        faults.append(Fault("sampler", str(error)))
+    else:
+        if several and weighting.parts > 1 and sampler.every_task_each_step and counts.min() < weighting.parts:
+            needs = f"weighting '{name}' cuts each task's rows of a step into {weighting.parts} parts"
+            least = f"a task may have {counts.min()} rows. Use at least {weighting.parts * len(config.tasks)}."
+            faults.append(Fault("batch.size", f"{needs}, but {least}"))
+    if faults:
+        raise ConfigError(faults)
+
+
+def check_chosen(config: TrainConfig, model: MultiTaskModel, weighting: Weighting) -> None:
+    """Raise `ConfigError` if weighting or diagnostics look at parameters that the model has not."""
+    faults: list[Fault] = []
+    asked: list[tuple[str, str | int]] = []
+    if len(config.tasks) > 1:
+        if weighting.chosen is not None:
+            asked.append(("weighting.params", weighting.chosen.params))
+        if config.diagnostics.every is not None and config.optim.freeze != "encoder" and model.shares:
+            asked.append(("diagnostics.params", config.diagnostics.params))
+    for key, params in asked:
+        try:
+            model.choose(params)
+        except ValueError as error:
+            faults.append(Fault(key, str(error)))
+    if faults:
+        raise ConfigError(faults)

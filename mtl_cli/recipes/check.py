@@ -19,7 +19,10 @@ from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.recipes.builders import Builders, bind_all, check_together
 from mtl_cli.recipes.fabric import make_fabric
+from mtl_cli.recipes.lambdas import Lambdas
+from mtl_cli.recipes.length import run_length
 from mtl_cli.recipes.prepare import BoundTask, Rows
+from mtl_cli.recipes.sampling import begin_sampler
 from mtl_cli.report.table import text_table
 from mtl_cli.train.step import Passes
 
@@ -70,7 +73,7 @@ def check(config: TrainConfig) -> str:
         batch = StepBatch(
             (collate(refs, {name: train}, backbone.pad_id),), {name: len(refs)}, sum(r.length for r in refs)
         )
-        weighted = Passes(model, kinds, batch, fabric).losses()
+        weighted = Passes(model, kinds, batch, fabric).again()
         described.append(_described(builders.tasks[name], train, validation, float(weighted[list(kinds).index(name)])))
     return _table(described)
 
@@ -78,11 +81,18 @@ def check(config: TrainConfig) -> str:
 def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faults: list[Fault]) -> None:
     """Build what draws and weighs the rows of a step; what is wrong goes to `faults`."""
     names = list(builders.tasks)
-    weighting = _built(builders.weighting, (names, [config.weights[n] for n in names]), faults)
+    length = run_length(config, sum(sizes))
     sampler = _built(builders.sampler, (names, sizes), faults)
+    try:
+        lambdas = Lambdas({n: config.weights[n] for n in names}, length)
+    except ConfigError as error:
+        faults.extend(error.faults)
+        return
+    weighting = _built(builders.weighting, (names, lambdas), faults)
     if weighting is None or sampler is None:
         return
     try:
+        begin_sampler(config.sampler.name, sampler, builders.tasks, length)
         check_together(config, sampler, weighting)
     except ConfigError as error:
         faults.extend(error.faults)

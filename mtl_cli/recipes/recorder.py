@@ -21,11 +21,14 @@ class RunRecorder:
         save_encoder: writes the encoder's own folder.
         keep: newest checkpoints to keep beside the best.
         progress: the display.
+        chances: step, from 0 -> p_i by task: the expected share of the step's rows.
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, save_encoder: Callable[[Path], None], keep: int, progress: Progress
-    ) -> None:
+        self, checkpoints: Checkpoints, save_encoder: Callable[[Path], None], keep: int, progress: Progress,
+        chances: Callable[[int], Mapping[str, float]],
+    ) -> None:  # fmt: skip
+        self._chances = chances
         self._checkpoints, self._save_encoder, self._keep, self._progress = checkpoints, save_encoder, keep, progress
         self._metrics: MetricsLog | None = None
 
@@ -45,9 +48,18 @@ class RunRecorder:
         self._metrics.write(record)
 
     def train(self, record: dict[str, Any]) -> None:
-        """Add a training record."""
+        """Add a training record, with lambda_i p_i: the weight a task's rows have beside those of the others over many steps."""
+        chances = self._chances(record["step"] - 1)
+        effective = {name: weight * chances[name] for name, weight in record["weights"].items()}
+        place = list(record).index("weights") + 1
+        items = list(record.items())
+        record = dict([*items[:place], ("effective_weights", effective), *items[place:]])
         self._write(record)
         self._progress.train(record)
+
+    def gradients(self, record: dict[str, Any]) -> None:
+        """Add a look at the gradients."""
+        self._write(record)
 
     def evaluation(self, step: int, scores: Sequence[TaskScore], best: bool) -> None:
         """Add an evaluation record."""

@@ -35,6 +35,12 @@ class StoredRun:
         """Run and checkpoint, for records."""
         return f"{self.path}/checkpoints/{self.checkpoint.path.name}"
 
+    @property
+    def encoder_tasks(self) -> tuple[str, ...]:
+        """Tasks whose rows went through the encoder of the checkpoint: those of the first group if there are groups."""
+        groups: Any = self.config.sharing.options.get("groups")
+        return tuple(groups[0] if groups else self.config.tasks)
+
     def backbone(self) -> Backbone:
         """The encoder of the checkpoint, pooled as in training."""
         pooling: Any = self.config.backbone.options.get("pooling", "mean")
@@ -85,8 +91,9 @@ def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
     with quiet():
         encoder = AutoModel.from_pretrained(checkpoint.encoder)
     model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
+    tensors = checkpoint.model()
     try:
-        found = model.load_state_dict(checkpoint.model(), strict=False)
+        found = model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
         raise ConfigError(
             f"checkpoint {checkpoint.path} does not fit: {str(error).splitlines()[-1].strip()}"
@@ -95,3 +102,6 @@ def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
         raise ConfigError(
             f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not"
         )
+    lacking = [name for name in model.state_beyond_encoder() if name not in tensors]
+    if lacking:
+        raise ConfigError(f"checkpoint {checkpoint.path} has not {', '.join(lacking[:4])}, which this model needs")

@@ -1,18 +1,153 @@
-"""Points of a sweep, one after another: imports, tokenised rows and page cache are paid once."""
+"""Points of a sweep, run by a launcher; what each came to stands in sweep.json and pareto.json."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from mtl_cli.errors import ConfigError, Fault, Interrupted, MtlError
+from mtl_cli.config.convert import bind
+from mtl_cli.config.paths import cache_dir, outputs_dir
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.errors import ConfigError, Fault, Interrupted
+from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.builders import bind_all
+from mtl_cli.recipes.pruning import Watch
 from mtl_cli.recipes.train import train
+from mtl_cli.report.collect import RunRecord, collect, planned, varied_keys
+from mtl_cli.report.console import setup_messages
+from mtl_cli.report.pareto import as_json, marked
 from mtl_cli.runs.files import explained, write_json
+from mtl_cli.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainPoint:
+    """The work of a job: one run, trained where it is called."""
+
+    asked: Asked
+    watch: Watch | None
+    apart: bool
+    """Whether it is called in another process, which is quiet but for warnings."""
+    cwd: str
+
+    def __call__(self) -> None:
+        """Train; raises `MtlError` if that fails."""
+        if self.apart:
+            os.chdir(self.cwd)
+            setup_messages(quiet=True)
+            warnings.filterwarnings("ignore")
+        if self.watch is None:
+            train(self.asked)
+        else:
+            train(self.asked, self.watch)
+
+
+def job_of(asked: Asked, launcher: Launcher, watch: Watch | None = None) -> Job:
+    """The job of one point. For another process, folders are written out and the progress display is off."""
+    config = asked.config
+    if launcher.apart:
+        config = replace(
+            config,
+            run=replace(config.run, outputs=str(outputs_dir(config.run.outputs).absolute())),
+            data=replace(config.data, cache=str(cache_dir(config.data.cache).absolute())),
+            train=replace(config.train, progress="none"),
+        )
+    work = TrainPoint(replace(asked, config=config), watch, launcher.apart, str(Path.cwd()))
+    return Job(point_name(asked), work)
+
+
+def point_name(asked: Asked) -> str:
+    """Folder of a point below its sweep."""
+    return str(asked.config.run.name).rpartition("/")[2]
+
+
+def launcher_of(config: TrainConfig, folder: Path) -> Launcher:
+    """The launcher that a config names, ready to run. Raises `ConfigError` if it cannot be used."""
+    faults: list[Fault] = []
+    bound = bind("launcher", config.launcher, faults, "launcher")
+    if bound is None:
+        raise ConfigError(faults)
+    launcher: Launcher = bound.build()
+    launcher.prepare(folder)
+    return launcher
+
+
+class Ledger:
+    """sweep.json: every point with what it varies and why it failed, if it did.
+
+    Args:
+        folder: of the sweep.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._points: dict[str, dict[str, Any]] = {}
+        self.failed: list[str] = []
+
+    def add(self, asked: Asked, varied: Mapping[str, Any]) -> None:
+        """List a point; `write` puts it down."""
+        self._points[point_name(asked)] = {
+            "run": asked.config.run.name,
+            "overrides": list(asked.overrides),
+            "varied": dict(varied),
+            "error": None,
+        }
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note how a point ended."""
+        if outcome.error is not None:
+            log.error("point %s failed: %s", outcome.name, outcome.error)
+            self.failed.append(outcome.name)
+            self._points[outcome.name]["error"] = str(outcome.error)
+            self.write()
+        else:
+            log.info("point    ended: %s", outcome.name)
+
+    def fail(self, name: str, error: str) -> None:
+        """Note that a point failed before, and is not tried again."""
+        self._points[name]["error"] = error
+        self.failed.append(name)
+
+    def write(self) -> None:
+        """Write sweep.json."""
+        with explained(self._folder):
+            write_json(self._folder / "sweep.json", list(self._points.values()))
+
+    def close(self) -> list[RunRecord]:
+        """Write pareto.json; returns the marked points."""
+        runs = marked(collect(self._folder))
+        varied = list(dict.fromkeys(key for point in self._points.values() for key in point["varied"]))
+        with explained(self._folder):
+            write_json(self._folder / "pareto.json", as_json(runs, varied))
+        return runs
+
+
+@contextmanager
+def held(folder: Path, left: Callable[[], int]) -> Iterator[None]:
+    """Hold the lock of a sweep's folder; an interruption says how to go on.
+
+    Args:
+        folder: made if it is not there.
+        left: how many points are not done.
+    """
+    lock = RunFolder(folder)
+    try:
+        yield
+    except Interrupted as error:
+        stopped = str(error).partition(" To go on:")[0]
+        again = f"{left()} points are left. To go on with the sweep, repeat the command with run.name={folder.name}"
+        raise Interrupted(f"{stopped} {again}", error.signal_number) from None
+    finally:
+        lock.close()
 
 
 def sweep(points: Sequence[Asked], folder: Path) -> list[str]:
@@ -22,27 +157,24 @@ def sweep(points: Sequence[Asked], folder: Path) -> list[str]:
         Names of the points that failed; what was wrong is said when it happens.
 
     Raises:
-        ConfigError: the builders of some point do not bind; nothing was run.
-        Interrupted: told to stop; finished points are kept, the current one has saved its state.
+        ConfigError: the builders of some point do not bind, or the launcher cannot be used; nothing was run.
+        Interrupted: told to stop; finished points are kept, the current ones have saved their state.
     """
     _check(points)
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "sweep.json", [{"run": p.config.run.name, "overrides": list(p.overrides)} for p in points])
-    failed: list[str] = []
-    for i, point in enumerate(points, start=1):
-        name = str(point.config.run.name).rpartition("/")[2]
-        log.info("point    %d of %d: %s", i, len(points), name)
-        try:
-            train(point)
-        except Interrupted as error:
-            stopped = str(error).partition(" To go on:")[0]
-            again = f"{len(points) - i} points are left. To go on with the sweep, repeat the command with run.name={folder.name}"
-            raise Interrupted(f"{stopped} {again}", error.signal_number) from None
-        except MtlError as error:
-            log.error("point %s failed: %s", name, error)
-            failed.append(name)
-    return failed
+    launcher = launcher_of(points[0].config, folder)
+    ended: list[str] = []
+    with held(folder, lambda: len(points) - len(ended)):
+        ledger = Ledger(folder)
+        records = [planned(point_name(p), p.values) for p in points]
+        keys = varied_keys(records)
+        for point, record in zip(points, records, strict=True):
+            ledger.add(point, {key: record.config.get(key) for key in keys})
+        ledger.write()
+        for outcome in launcher.run([job_of(point, launcher) for point in points]):
+            ended.append(outcome.name)
+            ledger.ended(outcome)
+        ledger.close()
+    return ledger.failed
 
 
 def _check(points: Sequence[Asked]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,21 @@ from lightning_fabric import Fabric
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.loader import Passes, StepLoader, limited
-from mtl_cli.data.sampler.base import Sampler
+from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, MtlError
 from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import Builders, bind_all, check_together
+from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_together
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
+from mtl_cli.recipes.lambdas import Lambdas, as_written
+from mtl_cli.recipes.length import run_length
 from mtl_cli.recipes.prepare import Rows, data_line, describe_data
+from mtl_cli.recipes.pruning import Watch, WatchedSelector
 from mtl_cli.recipes.recorder import RunRecorder
+from mtl_cli.recipes.sampling import begin_sampler, observations, sampling_line
 from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
 from mtl_cli.recipes.stored import load_weights
 from mtl_cli.report.console import logging_to, setup_messages
@@ -40,15 +43,20 @@ from mtl_cli.runs.folder import RunFolder, begin, default_name, open_run
 from mtl_cli.runs.provenance import environment, peak_memory_mib, process_start
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.loop import Loop, Settings, Stop, StopNow, Trained
 from mtl_cli.train.select import Selector
-from mtl_cli.weighting.base import Weighting
+from mtl_cli.weighting.base import Chosen, Weighting
 
 log = logging.getLogger(__name__)
 
 
-def train(asked: Asked) -> Path:
+def train(asked: Asked, watch: Watch | None = None) -> Path:
     """Train one run and return its folder.
+
+    Args:
+        asked: the run.
+        watch: sees every evaluation and may end the run as pruned; can be pickled.
 
     Raises:
         ConfigError, DataError: what was asked cannot be run; a folder made for it is gone again.
@@ -56,6 +64,8 @@ def train(asked: Asked) -> Path:
         Interrupted: it was told to stop, and has saved its state.
     """
     config = asked.config
+    if config.baselines or config.seeds is not None:
+        raise ConfigError("seeds, baselines: this is one run of a sweep, no series. Take them out of the config.")
     builders = bind_all(config)
     fabric = make_fabric(config.fabric)
     path = outputs_dir(config.run.outputs) / (config.run.name or default_name(asked.what))
@@ -66,7 +76,7 @@ def train(asked: Asked) -> Path:
             if folder.finished:
                 log.info("%s is finished: nothing to do", path)
                 return path
-        result = fabric.launch(_worker, _Job(asked, builders, path))  # type: ignore[arg-type]
+        result = fabric.launch(_worker, _Job(asked, builders, path, watch))  # type: ignore[arg-type]
         if isinstance(result, MtlError):
             raise result
         return path
@@ -84,8 +94,8 @@ def _discard_unstarted(folder: RunFolder) -> None:
 class _Job:
     """What a process needs to run; no dataclass, since Fabric looks into those for modules to share."""
 
-    def __init__(self, asked: Asked, builders: Builders, path: Path) -> None:
-        self.asked, self.builders, self.path = asked, builders, path
+    def __init__(self, asked: Asked, builders: Builders, path: Path, watch: Watch | None) -> None:
+        self.asked, self.builders, self.path, self.watch = asked, builders, path, watch
 
 
 def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
@@ -94,7 +104,7 @@ def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
         setup_messages()  # a process of its own has none yet
     try:
         with logging_to(job.path / "log.txt", quiet=not fabric.is_global_zero):
-            _Run(fabric, job.asked, job.builders, job.path).go()
+            _Run(fabric, job.asked, job.builders, job.path, job.watch).go()
     except MtlError as error:
         if fabric.is_global_zero and (job.path / "config.yaml").is_file():
             with (job.path / "log.txt").open("a", encoding="utf-8") as stream:
@@ -106,7 +116,10 @@ def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
 class _Run:
     """The parts of one run in the order they are made."""
 
-    def __init__(self, fabric: Fabric, asked: Asked, builders: Builders, path: Path) -> None:
+    def __init__(
+        self, fabric: Fabric, asked: Asked, builders: Builders, path: Path, watch: Watch | None = None
+    ) -> None:
+        self.watch = watch
         self.fabric, self.asked, self.config, self.builders, self.path = fabric, asked, asked.config, builders, path
         self.began = time.time()
         self.checkpoints = Checkpoints(path / "checkpoints")
@@ -183,18 +196,20 @@ class _Run:
         self.model = MultiTaskModel(sharing, {n: k.head for n, k in self.kinds.items()}, config.seed)
         if resumed:
             load_weights(self.model, resumed)
-        encoder, layers = self.backbone.encoder, self.backbone.layers
+        encoders = [one.encoder for one in sharing.backbones]
         freeze(
             [Placed(p, name, self._depth(name)) for name, p in self.model.named_parameters()],
-            layers,
+            self.backbone.layers,
             config.optim.freeze,
         )
         if config.train.gradient_checkpointing:
-            encoder.gradient_checkpointing_enable()
+            for encoder in encoders:
+                encoder.gradient_checkpointing_enable()
         self.fabric.to_device(self.model)
         self.model.train()
         if config.train.compile:
-            encoder.compile(dynamic=True)
+            for encoder in encoders:
+                encoder.compile(dynamic=True)
         trained = sum(p.numel() for _, p in self.model.trained())
         log.info(
             "model    %s; %.1f M parameters trained on %s, %s",
@@ -213,9 +228,13 @@ class _Run:
         config = self.config
         settings = self._settings()
         names = list(self.kinds)
+        length = Length(settings.steps, settings.epoch_steps)
         sampler: Sampler = self.builders.sampler.build(names, [len(self.rows[n]) for n in names])
-        weighting: Weighting = self.builders.weighting.build(names, [config.weights[n] for n in names])
+        begin_sampler(config.sampler.name, sampler, self.builders.tasks, length)
+        lambdas = Lambdas({n: config.weights[n] for n in names}, length)
+        weighting: Weighting = self.builders.weighting.build(names, lambdas)
         check_together(config, sampler, weighting)
+        check_chosen(config, self.model, weighting)
         if config.batch.size < self.fabric.world_size:
             share = f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes"
             raise ConfigError([Fault("batch.size", share)])
@@ -229,17 +248,24 @@ class _Run:
             window=config.batch.window,
             pad_id=self.backbone.pad_id,
             seed=config.seed,
-            passes=Passes(config.batch.pass_cost, config.batch.micro_size, config.batch.micro_tokens),
+            passes=Passes(
+                config.batch.pass_cost,
+                config.batch.micro_size,
+                config.batch.micro_tokens,
+                by_task=weighting.one_task_passes and len(names) > 1,
+            ),
             rank=self.fabric.global_rank,
             world=self.fabric.world_size,
         )
         log.info("steps    %d of %d rows, %d an epoch", settings.steps, config.batch.size, settings.epoch_steps)
+        self.sampler = sampler
         self.stop = Stop()
         self.recorder = RunRecorder(
             self.checkpoints,
             self.backbone.save,
             config.checkpoint.keep,
             make_progress(config.train.progress, settings.steps, names),
+            loader.chances,
         )
         loop = Loop(
             model=self.model,
@@ -249,9 +275,10 @@ class _Run:
             schedule=schedule,
             loader=loader,
             evaluate=self._evaluate,
-            selector=Selector(config.eval.select, config.eval.patience, config.eval.min_delta),
+            selector=self._selector(),
             recorder=self.recorder,
             settings=settings,
+            diagnostics=self._diagnostics(),
             fabric=self.fabric,
             stop=self.stop,
         )
@@ -259,7 +286,24 @@ class _Run:
         torch.manual_seed(config.seed + 1_000_003 * (self.fabric.global_rank + 1))
         if resumed:
             loop.load(resumed.training(), resumed.state)
+        if len(names) > 1:
+            step = min(resumed.state["step"] if resumed else 0, settings.steps - 1)
+            chances = dict(zip(names, sampler.chances_K(step).tolist(), strict=True))
+            log.info("sampling %s", sampling_line(config.sampler.name, chances, lambdas.by_task(step)))
         return loop
+
+    def _selector(self) -> Selector:
+        asked = self.config.eval
+        if self.watch is None:
+            self.selector = Selector(asked.select, asked.patience, asked.min_delta)
+        else:
+            self.selector = WatchedSelector(asked.select, asked.patience, asked.min_delta, self._watched)
+        return self.selector
+
+    def _watched(self, scores: Sequence[TaskScore], step: int) -> bool:
+        assert self.watch is not None
+        pruned = self.watch(scores, step) if self.zero else False
+        return pruned if self.fabric.world_size == 1 else bool(self.fabric.broadcast(pruned))
 
     def _optimizer(self, weighting: Weighting) -> torch.optim.AdamW:
         o = self.config.optim
@@ -268,17 +312,30 @@ class _Run:
         return adamw(placed, self.backbone.layers, rates, weighting.parameters())
 
     def _depth(self, name: str) -> int | None:
-        prefix = next(n for n, module in self.model.named_modules() if module is self.backbone.encoder) + "."
-        return self.backbone.depth_of(name.removeprefix(prefix)) if name.startswith(prefix) else None
+        return self.model.depth(name)
 
     def _settings(self) -> Settings:
         config = self.config
-        epoch = math.ceil(sum(len(r) for r in self.rows.values()) / config.batch.size)
-        steps = config.train.steps or max(1, round((config.train.epochs or 0) * epoch))
+        length = run_length(config, sum(len(r) for r in self.rows.values()))
+        steps, epoch = length.steps, length.epoch_steps
         every = {"epoch": epoch, "end": steps}.get(str(config.eval.every), config.eval.every)
         return Settings(
-            steps, epoch, config.train.log_every, int(every), config.checkpoint.every, config.optim.clip_norm
+            steps,
+            epoch,
+            config.train.log_every,
+            int(every),
+            config.checkpoint.every,
+            config.optim.clip_norm,
+            config.optim.bad_step,
         )
+
+    def _diagnostics(self) -> Diagnostics | None:
+        section = self.config.diagnostics
+        if section.every is None or len(self.kinds) == 1:
+            return None
+        if not self.model.shares:
+            return None
+        return Diagnostics(tuple(self.kinds), section.every, Chosen(section.params))
 
     def _begin(self, resumed: Checkpoint | None) -> None:
         """Mark the folder as a run; nothing has been trained before this."""
@@ -320,7 +377,11 @@ class _Run:
     def _evaluate(self) -> list[TaskScore]:
         self.outputs = {}
         found = self._score(0) if self.zero else []
-        return found if self.fabric.world_size == 1 else self.fabric.broadcast(found)
+        observed = observations(self.kinds, self.outputs, found) if self.zero else []
+        if self.fabric.world_size > 1:
+            found, observed = self.fabric.broadcast((found, observed))
+        self.sampler.observe(observed)
+        return found
 
     def _score(self, rounds: int, predictions: Path | None = None) -> list[TaskScore]:
         tasks = [Scored(n, self.kinds[n], self.builders.tasks[n].metrics, n, self.validation[n]) for n in self.kinds]
@@ -344,14 +405,14 @@ class _Run:
             else {}
         )
         summary = {
-            "status": "done",
+            "status": "pruned" if trained.stopped_early and self.selector.pruned else "done",
             **summarised(scores),
             "steps": trained.step,
             "best_step": trained.best_step,
             "stopped_early": trained.stopped_early,
             "select": self.config.eval.select,
             "split": "validation",
-            "weights": dict(self.config.weights),
+            "weights": as_written(self.config.weights),
             "seed": self.config.seed,
             "rows": {
                 n: {"train": len(self.rows[n]), "validation": sum(len(s) for s in self.validation[n])}

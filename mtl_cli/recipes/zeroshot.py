@@ -96,14 +96,19 @@ def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder]:
     if faults or method_builder is None:
         raise ConfigError(faults)
     torch.manual_seed(config.seed)
-    backbone: Backbone = (
-        backbone_builder.build() if backbone_builder else open_stored(str(config.run), config.checkpoint).backbone()
-    )
+    backbone: Backbone = backbone_builder.build() if backbone_builder else _trained(str(config.run), config.checkpoint)
     log.info("encoder  %s", backbone.identity)
     encoder = TextEncoder(
         backbone, make_fabric(config.fabric), max_length=config.max_length, batch_tokens=config.batch_tokens
     )
     return method_builder.build(encoder), encoder
+
+
+def _trained(path: str, checkpoint: str) -> Backbone:
+    run = open_stored(path, checkpoint)
+    if len(run.encoder_tasks) < len(run.config.tasks):
+        log.info("groups   of the run's encoders, this is the one of its first group: %s", ", ".join(run.encoder_tasks))
+    return run.backbone()
 
 
 def _texts(section: InputSection, labels: list[Label]) -> Iterator[_Text]:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -21,11 +21,13 @@ from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import set_rates
 from mtl_cli.optim.schedule import Schedule
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.meter import Meter, drowning
+from mtl_cli.train.rows import RowStore
 from mtl_cli.train.select import Selector
 from mtl_cli.train.state import generator_state, load_generators, load_optimizer, optimizer_tensors
 from mtl_cli.train.step import Passes, share_gradients
-from mtl_cli.weighting.base import Weighted, Weighting
+from mtl_cli.weighting.base import BadStep, Chosen, Weighted, Weighting, finite
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Settings:
     save_every: int | None
     """None: at each evaluation."""
     clip_norm: float | None
+    bad_step: Literal["error", "skip"]
+    """What to do with a step whose losses or gradients no method can use."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,9 @@ class Recorder(Protocol):
 
     def train(self, record: dict[str, Any]) -> None:
         """A training record."""
+
+    def gradients(self, record: dict[str, Any]) -> None:
+        """What the tasks' gradients are like at one step."""
 
     def evaluation(self, step: int, scores: Sequence[TaskScore], best: bool) -> None:
         """Scores of the validation sets."""
@@ -114,6 +121,7 @@ class Loop:
         selector: which evaluation is best.
         recorder: where things are written; called on the first process alone.
         settings: how long and when.
+        diagnostics: looks at the tasks' gradients; None: nobody does.
         fabric: devices, precision, processes.
         stop: set by signals.
     """
@@ -131,12 +139,15 @@ class Loop:
         selector: Selector,
         recorder: Recorder,
         settings: Settings,
+        diagnostics: Diagnostics | None,
         fabric: Fabric,
         stop: Stop,
     ) -> None:
         self._model, self._kinds, self._weighting, self._optimizer = model, kinds, weighting, optimizer
         self._schedule, self._loader, self._evaluate, self._selector = schedule, loader, evaluate, selector
         self._recorder, self._settings, self._fabric, self._stop = recorder, settings, fabric, stop
+        self._diagnostics = diagnostics
+        self._stores: dict[Chosen, RowStore] = {}
         self._step = 0
         self._evaluated = 0
         self._meter = Meter(tuple(kinds))
@@ -172,40 +183,75 @@ class Loop:
         began = time.perf_counter()
         batch = self._loader.step(self._step)
         set_rates(self._optimizer, self._schedule.factor(self._step))
-        passes = Passes(self._model, self._kinds, batch, self._fabric)
-        weighted = self._weighting.backward(passes, self._step)
-        share_gradients(self._model, tuple(batch.counts), self._fabric)
-        losses = self._finite_losses(weighted, batch)
-        norm = self._clip()
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        self._weighting.after_step(passes, self._step)
-        self._step += 1
+        passes = Passes(self._model, self._kinds, batch, self._fabric, self._stores)
+        if self._diagnostics is not None and self._diagnostics.due(self._step):
+            self._diagnose(passes)
+        try:
+            weighted, losses, norm = self._gradient(passes, batch)
+        except BadStep as bad:
+            self._pass_over(bad)
+        else:
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
+            self._weighting.after_step(passes, self._step)
+            self._step += 1
+            self._note(batch, losses, weighted, norm, time.perf_counter() - began)
         if self._step % self._settings.epoch_steps == 0:
             self._weighting.end_epoch()
-        self._note(batch, losses, weighted, norm, time.perf_counter() - began)
+        if self._step % self._settings.log_every == 0 or self._step == self._settings.steps:
+            self._record()
 
-    def _finite_losses(self, weighted: Weighted, batch: StepBatch) -> dict[str, float]:
-        """Losses of the tasks in the step, by name. Raises `RunError` for one that is no number."""
+    def _gradient(self, passes: Passes, batch: StepBatch) -> tuple[Weighted, dict[str, float], float]:
+        """Leave the step's clipped gradient in `.grad`; what the weighting says, losses by name, the norm before clipping.
+
+        Raises:
+            BadStep: the step cannot be used.
+        """
+        weighted = self._weighting.backward(passes, self._step)
+        finite(weighted.losses_K, passes.present_P)
+        share_gradients(self._model, tuple(batch.counts), self._fabric, passes.settled)
+        norm = self._clip()
         listed = dict(zip(self._kinds, weighted.losses_K.tolist(), strict=True))
-        losses = {name: loss for name, loss in listed.items() if name in batch.counts}
-        for name, loss in losses.items():
-            if not math.isfinite(loss):
-                raise RunError(
-                    f"step {self._step + 1}: the loss of task '{name}' is {loss}. The last checkpoint stays as it is. "
-                    f"Lower optim.lr, set optim.clip_norm, or look at the data of '{name}'."
-                )
-        return losses
+        return weighted, {name: loss for name, loss in listed.items() if name in batch.counts}, norm
+
+    def _pass_over(self, bad: BadStep) -> None:
+        """Go on without this step, or stop, as configured."""
+        name = None if bad.task is None else tuple(self._kinds)[bad.task]
+        whose = f"the {bad.subject} of task '{name}'" if name else f"the {bad.subject}"
+        if self._settings.bad_step == "error":
+            data = f", or look at the data of '{name}'" if name else ""
+            raise RunError(
+                f"step {self._step + 1}: {whose} {bad.finding}. The last checkpoint stays as it is. "
+                f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip passes over such steps."
+            ) from bad
+        self._optimizer.zero_grad(set_to_none=True)
+        self._step += 1
+        self._meter.skipped += 1
+        if "bad step" not in self._warned:
+            self._warned.append("bad step")
+            log.warning(
+                "step %d: %s %s; the step is passed over (optim.bad_step=skip), and so will others like it",
+                self._step,
+                whose,
+                bad.finding,
+            )
+
+    def _diagnose(self, passes: Passes) -> None:
+        assert self._diagnostics is not None
+        found = self._diagnostics.look(passes, self._weighting.lambdas_K(self._step))
+        for key, text in self._diagnostics.warnings(found):
+            if key not in self._warned:
+                self._warned.append(key)
+                log.warning("%s", text)
+        if self._fabric.is_global_zero:
+            self._recorder.gradients(found.record(self._step + 1))
 
     def _clip(self) -> float:
         parameters = [p for group in self._optimizer.param_groups for p in group["params"] if p.grad is not None]
         limit = self._settings.clip_norm
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit if limit is not None else math.inf, foreach=True))
         if not math.isfinite(norm):
-            raise RunError(
-                f"step {self._step + 1}: the gradient is not finite although every loss is. The last checkpoint stays as it is. "
-                "Lower optim.lr, or use fabric.precision=32-true."
-            )
+            raise BadStep("gradient", "is not finite although every loss is")
         return norm
 
     def _note(
@@ -219,16 +265,13 @@ class Loop:
         done.rows, done.tokens, done.seconds = done.rows + rows, done.tokens + tokens, done.seconds + seconds
         self._interval = (self._interval[0] + rows, self._interval[1] + tokens, self._interval[2] + seconds)
         penalty = 0.0 if weighted.penalty is None else float(weighted.penalty)
-        total = math.fsum(weights[name] * loss for name, loss in losses.items()) + penalty
-        self._meter.add(losses, weights, total, norm)
+        self._meter.add(losses, weights, penalty, norm)
         if self._fabric.is_global_zero:
             self._recorder.progress(self._step, losses, rows)
-        if self._step % self._settings.log_every == 0 or self._step == self._settings.steps:
-            self._record()
 
     def _record(self) -> None:
         means = self._meter.means()
-        for name, ratio in drowning(means["losses"], means["weights"]):
+        for name, ratio in drowning(means["weighted_losses"]):
             if name not in self._warned:
                 self._warned.append(name)
                 log.warning(
@@ -261,6 +304,7 @@ class Loop:
         if self._step and self._step != self._evaluated and (last or self._step % settings.eval_every == 0):
             scores = self._evaluate()
             self._stop.check()
+            self._weighting.after_evaluation([s.value for s in scores])
             best = self._selector.update(scores, self._step)
             self._evaluated = self._step
             if self._fabric.is_global_zero:
@@ -286,12 +330,14 @@ class Loop:
             "loader": self._loader.state_dict(),
             "selector": self._selector.state_dict(),
             "meter": self._meter.state_dict(),
+            "diagnostics": self._diagnostics.state_dict() if self._diagnostics else None,
             "warned": self._warned,
             "generators": plain_generators,
             "kinds": {name: kind.state() for name, kind in self._kinds.items()},
         }
-        weighting = {f"weighting.{k}": v for k, v in self._weighting.state_dict().items() if isinstance(v, Tensor)}
-        values["weighting"] = {k: v for k, v in self._weighting.state_dict().items() if not isinstance(v, Tensor)}
+        own = self._weighting.state_dict()
+        weighting = {f"weighting.{k}": v for k, v in own.items() if isinstance(v, Tensor)}
+        values["weighting"] = {k: v for k, v in own.items() if not isinstance(v, Tensor)}
         return State(
             self._model.state_beyond_encoder(),
             {**optimizer_tensors(self._optimizer), **generators, **weighting},
@@ -305,6 +351,8 @@ class Loop:
         self._loader.load_state_dict(values["loader"])
         self._selector.load_state_dict(values["selector"])
         self._meter.load_state_dict(values["meter"])
+        if self._diagnostics:
+            self._diagnostics.load_state_dict(values["diagnostics"])
         load_optimizer(self._optimizer, training)
         load_generators(training, values["generators"])
         if self._fabric.global_rank:

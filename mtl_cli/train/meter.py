@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,35 +17,51 @@ class Meter:
     steps: int = 0
     loss_sums: dict[str, float] = field(default_factory=dict)
     weight_sums: dict[str, float] = field(default_factory=dict)
+    weighted_sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     """Steps in which each task had rows."""
+    weighed: dict[str, int] = field(default_factory=dict)
+    """Those of them in which it had a weight: some methods have no such number."""
     total: float = 0.0
     norm: float = 0.0
+    skipped: int = 0
+    """Steps that were passed over."""
 
-    def add(self, losses: Mapping[str, float], weights: Mapping[str, float], total: float, norm: float) -> None:
-        """Take in one step; tasks without rows are not in the mappings."""
+    def add(self, losses: Mapping[str, float], weights: Mapping[str, float], penalty: float, norm: float) -> None:
+        """Take in one step; tasks without rows are not in `losses`, and a weight may be NaN."""
         self.steps += 1
-        self.total += total
         self.norm += norm
+        self.total += penalty
         for name, loss in losses.items():
             self.loss_sums[name] = self.loss_sums.get(name, 0.0) + loss
-            self.weight_sums[name] = self.weight_sums.get(name, 0.0) + weights[name]
             self.counts[name] = self.counts.get(name, 0) + 1
+            if math.isfinite(weights[name]):
+                self.weighed[name] = self.weighed.get(name, 0) + 1
+                self.weight_sums[name] = self.weight_sums.get(name, 0.0) + weights[name]
+                self.weighted_sums[name] = self.weighted_sums.get(name, 0.0) + weights[name] * loss
+                self.total += weights[name] * loss
 
     def means(self) -> dict[str, Any]:
-        """Mean loss and weight of each task over the steps it was in; mean total and gradient norm over all steps."""
+        """Mean loss, weight and weighted loss of each task over the steps it was in; mean total and gradient norm over all steps.
+
+        The total, sum_i weight_i L_i and the scheme's own term, is left out if a task had no weight.
+        """
         seen = [name for name in self.names if name in self.counts]
+        weighed = [name for name in seen if name in self.weighed]
+        whole = all(self.weighed.get(name) == self.counts[name] for name in seen)
         return {
             "losses": {n: self.loss_sums[n] / self.counts[n] for n in seen},
-            "weights": {n: self.weight_sums[n] / self.counts[n] for n in seen},
-            "loss": self.total / max(1, self.steps),
+            "weights": {n: self.weight_sums[n] / self.weighed[n] for n in weighed},
+            "weighted_losses": {n: self.weighted_sums[n] / self.weighed[n] for n in weighed},
+            **({"loss": self.total / max(1, self.steps)} if whole else {}),
             "gradient_norm": self.norm / max(1, self.steps),
+            **({"skipped_steps": self.skipped} if self.skipped else {}),
         }
 
     def reset(self) -> None:
         """Start anew."""
-        self.steps, self.total, self.norm = 0, 0.0, 0.0
-        self.loss_sums, self.weight_sums, self.counts = {}, {}, {}
+        self.steps, self.skipped, self.total, self.norm = 0, 0, 0.0, 0.0
+        self.loss_sums, self.weight_sums, self.weighted_sums, self.counts, self.weighed = {}, {}, {}, {}, {}
 
     def state_dict(self) -> dict[str, Any]:
         """For a resumed run."""
@@ -60,9 +77,8 @@ DROWNING = 5.0
 """A weighted loss this many times the median of the others' drowns them."""
 
 
-def drowning(losses: Mapping[str, float], weights: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Tasks whose lambda_i L_i is far above the median of the other tasks', with the ratio."""
-    weighted = {name: losses[name] * weights[name] for name in losses}
+def drowning(weighted: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Tasks whose weighted loss is far above the median of the other tasks', with the ratio."""
     found = []
     for name, value in weighted.items():
         others = [v for other, v in weighted.items() if other != name and v > 0]

@@ -24,6 +24,8 @@ class Selector:
         self.best: float | None = None
         self.best_step = -1
         self._waited = 0
+        self.pruned = False
+        """Whether the run is given up in favour of others; set by those who compare runs."""
 
     def value(self, scores: Sequence[TaskScore]) -> float:
         """The number, with its sign turned where less is better."""

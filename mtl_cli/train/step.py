@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtl_cli.data.batch import Batch, StepBatch
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.tasks.kinds.base import Kind
-from mtl_cli.weighting.base import Weighted
+from mtl_cli.train.rows import RowStore
+from mtl_cli.weighting.base import Chosen, TaskGradients, Weighted
 
 
 class Passes:
@@ -25,11 +27,28 @@ class Passes:
         kinds: give losses, by task in the order of K.
         batch: the step.
         fabric: precision and processes.
+        stores: where task gradients are kept from step to step, by what they are gradients of.
     """
 
-    def __init__(self, model: MultiTaskModel, kinds: Mapping[str, Kind], batch: StepBatch, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        kinds: Mapping[str, Kind],
+        batch: StepBatch,
+        fabric: Fabric,
+        stores: dict[Chosen, RowStore] | None = None,
+    ) -> None:
         self._model, self._kinds, self._batch, self._fabric = model, kinds, batch, fabric
-        self._index = {name: k for k, name in enumerate(kinds)}
+        self._stores = {} if stores is None else stores
+        self._names = tuple(kinds)
+        self._kept: list[Tensor] = []
+        self.settled: list[nn.Parameter] = []
+        """Parameters whose gradient is the same in all processes already."""
+
+    @property
+    def present_P(self) -> tuple[int, ...]:
+        """See `StepPasses.present_P`."""
+        return tuple(k for k, name in enumerate(self._names) if name in self._batch.counts)
 
     def accumulate(self, weights_K: Tensor) -> Weighted:
         """See `StepPasses.accumulate`."""
@@ -39,22 +58,102 @@ class Passes:
             pass_K = self._pass_losses(one)
             self._fabric.backward((weights_K * pass_K).sum())
             losses_K += pass_K.detach()
-        penalty = self._model.sharing.penalty()
-        if penalty is not None:
-            # Every process has the whole of it, and gradients are summed over processes.
-            self._fabric.backward(penalty / self._fabric.world_size)
-        return Weighted(self._reduced(losses_K), weights_K, None if penalty is None else penalty.detach())
+        return Weighted(self._reduced(losses_K), weights_K, self._penalty())
 
-    def losses(self) -> Tensor:
-        """See `StepPasses.losses`."""
-        total_K = self._zeros()
+    def forward(self) -> Tensor:
+        """See `StepPasses.forward`."""
+        self._kept = [self._pass_losses(one) for one in self._batch.passes]
+        return self._reduced(self._sum(self._kept).detach())
+
+    def pull(self, weights_K: Tensor) -> Weighted:
+        """See `StepPasses.pull`."""
+        weights_K = weights_K.to(self._fabric.device)
+        losses_K = self._sum(self._kept)
+        if losses_K.requires_grad:  # a process may have no row of a step
+            # A task that is absent may have any weight, infinite too: zero times it must stay zero.
+            present = list(self.present_P)
+            self._fabric.backward((weights_K[present] * losses_K[present]).sum())
+        self._kept = []
+        return Weighted(self._reduced(losses_K.detach()), weights_K, self._penalty())
+
+    def again(self) -> Tensor:
+        """See `StepPasses.again`."""
+        with torch.no_grad():
+            return self._reduced(self._sum([self._pass_losses(one) for one in self._batch.passes]))
+
+    def task_gradients(
+        self, weights_K: Tensor, chosen: Chosen, *, others: bool = True, part: tuple[int, int] = (0, 1)
+    ) -> TaskGradients:
+        """See `StepPasses.task_gradients`."""
+        store = self._store(chosen)
+        store.begin([one.ids_BL for one in self._batch.passes])
+        pieces = self._pieces(*part)
+        counts_K = self._part_counts(pieces)
+        losses_K = self._zeros()
+        for p, k in enumerate(self.present_P):
+            with _frozen(self._model, () if others else store.parameters), store.row(p):
+                for piece in pieces[k]:
+                    loss = self._pass_losses(piece)[k]
+                    losses_K[k] += loss.detach()
+                    self._fabric.backward(weights_K[k] * loss)
+            scale = self._batch.counts[self._names[k]] / counts_K[k]
+            if scale != 1:
+                losses_K[k] *= scale
+                store.matrix(len(self.present_P))[p] *= scale
+        matrix_PN = store.matrix(len(self.present_P))
+        if self._fabric.world_size > 1:
+            matrix_PN.copy_(self._fabric.all_reduce(matrix_PN, reduce_op="sum"))  # type: ignore[arg-type]
+        return TaskGradients(self.present_P, self._reduced(losses_K), matrix_PN)
+
+    def descend(self, chosen: Chosen, direction_N: Tensor) -> Tensor | None:
+        """See `StepPasses.descend`."""
+        store = self._store(chosen)
+        store.write(direction_N)
+        self.settled += store.parameters
+        return self._penalty()
+
+    def moved(self, chosen: Chosen, step_N: Tensor) -> AbstractContextManager[None]:
+        """See `StepPasses.moved`."""
+        return self._store(chosen).moved(step_N)
+
+    def _store(self, chosen: Chosen) -> RowStore:
+        if chosen not in self._stores:
+            # Processes have tokens of their own: their sparse columns would not be the same ones.
+            dense = self._fabric.world_size > 1
+            self._stores[chosen] = RowStore(self._model, chosen, len(self._names), dense=dense)
+        return self._stores[chosen]
+
+    def _pieces(self, at: int, parts: int) -> dict[int, list[Batch]]:
+        """The step's passes by task, each holding rows of one; of `parts` disjoint parts of each task's rows the one `at`."""
+        found: dict[int, list[Batch]] = {k: [] for k in self.present_P}
+        seen = dict.fromkeys(self._names, 0)
         for one in self._batch.passes:
-            total_K = total_K + self._pass_losses(one)
-        return torch.where(self._present(), total_K, torch.nan)
+            for part in one.parts:
+                # Rows come sorted by length: every n-th one gives parts of like lengths.
+                first = (at - seen[part.task]) % parts
+                whole = parts == 1 and len(one.parts) == 1
+                piece = one if whole else one.only(part, slice(first, None, parts))
+                seen[part.task] += part.rows.stop - part.rows.start
+                if piece is not None:
+                    found[self._names.index(part.task)].append(piece)
+        return found
 
-    def backward(self, loss: Tensor) -> None:
-        """See `StepPasses.backward`."""
-        self._fabric.backward(loss)
+    def _part_counts(self, pieces: Mapping[int, Sequence[Batch]]) -> list[float]:
+        counts_K = self._zeros()
+        for k, batches in pieces.items():
+            counts_K[k] = sum(one.rows for one in batches)
+        if self._fabric.world_size > 1:
+            counts_K = self._fabric.all_reduce(counts_K, reduce_op="sum")  # type: ignore[assignment]
+        return counts_K.tolist()
+
+    def _penalty(self) -> Tensor | None:
+        """Add the gradient of the sharing scheme's own term."""
+        penalty = self._model.sharing.penalty()
+        if penalty is None:
+            return None
+        # Every process has the whole of it, and gradients are summed over processes.
+        self._fabric.backward(penalty / self._fabric.world_size)
+        return penalty.detach()
 
     def _pass_losses(self, one: Batch) -> Tensor:
         """Each task's share of its L_i that comes from one pass, shape [K]."""
@@ -67,20 +166,38 @@ class Passes:
             shares[part.task] = rows.sum() / self._batch.counts[part.task]
         return torch.stack(list(shares.values()))
 
+    def _sum(self, passes: Sequence[Tensor]) -> Tensor:
+        return torch.stack([self._zeros(), *passes]).sum(0)
+
     def _zeros(self) -> Tensor:
         return torch.zeros(len(self._kinds), device=self._fabric.device)
-
-    def _present(self) -> Tensor:
-        return torch.tensor([name in self._batch.counts for name in self._kinds], device=self._fabric.device)
 
     def _reduced(self, losses_K: Tensor) -> Tensor:
         if self._fabric.world_size > 1:
             losses_K = self._fabric.all_reduce(losses_K, reduce_op="sum")  # type: ignore[assignment]
-        return torch.where(self._present(), losses_K, torch.nan)
+        present = torch.zeros(len(self._names), dtype=torch.bool, device=losses_K.device)
+        present[list(self.present_P)] = True
+        return torch.where(present, losses_K, torch.nan)
 
 
-def share_gradients(model: MultiTaskModel, tasks: Sequence[str], fabric: Fabric) -> None:
-    """Sum gradients over the processes.
+@contextmanager
+def _frozen(model: MultiTaskModel, but: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Inside, nothing but some parameters has gradients, so that a backward pass ends at the lowest of them; `but` empty: all have."""
+    keep = {id(p) for p in but}
+    frozen = [p for _, p in model.trained() if id(p) not in keep] if but else []
+    for p in frozen:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in frozen:
+            p.requires_grad_(True)
+
+
+def share_gradients(
+    model: MultiTaskModel, tasks: Sequence[str], fabric: Fabric, settled: Sequence[nn.Parameter] = ()
+) -> None:
+    """Sum gradients over the processes, but for those that are settled.
 
     By hand instead of by DDP's hooks, since a process may run another number of passes than its neighbour, or have no row of
     a task that its neighbour has; which parameters have a gradient follows from the step's tasks, which all processes know.
@@ -89,7 +206,10 @@ def share_gradients(model: MultiTaskModel, tasks: Sequence[str], fabric: Fabric)
         return
     of_absent = {id(p) for name in model.heads for p in model.heads[name].parameters()}
     of_absent -= {id(p) for task in tasks for p in model.task_parameters(task)}
-    parameters = [p for _, p in model.trained() if id(p) not in of_absent]
+    left_out = of_absent | {id(p) for p in settled}
+    parameters = [p for _, p in model.trained() if id(p) not in left_out]
+    if not parameters:
+        return
     flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in parameters])
     flat = fabric.all_reduce(flat, reduce_op="sum")  # type: ignore[assignment]
     at = 0

@@ -1,8 +1,6 @@
-"""Weights that do not change."""
+"""Weights from the config: fixed, or a function of the step."""
 
 from __future__ import annotations
-
-import torch
 
 from mtl_cli.weighting.base import StepPasses, Weighted, Weighting
 
@@ -10,6 +8,6 @@ from mtl_cli.weighting.base import StepPasses, Weighted, Weighting
 class Static(Weighting):
     """The loss is sum_i lambda_i L_i with lambda_i from the config: linear scalarisation."""
 
-    def backward(self, passes: StepPasses, step: int) -> Weighted:  # noqa: ARG002
+    def weigh(self, passes: StepPasses, step: int) -> Weighted:
         """One backward pass a forward pass."""
-        return passes.accumulate(torch.tensor(self.lambdas_K))
+        return passes.accumulate(self.lambdas_K(step))

@@ -8,9 +8,10 @@ import pytest
 
 from mtl_cli.data.loader import Passes, RowStream, StepLoader, limited
 from mtl_cli.data.sampler.all_tasks import AllTasks
-from mtl_cli.data.sampler.base import Sampler
+from mtl_cli.data.sampler.base import Observed, Sampler
 from mtl_cli.data.sampler.proportional import Proportional
 from mtl_cli.data.sampler.round_robin import RoundRobin
+from mtl_cli.data.sampler.uncertainty import Uncertainty
 from tests.data.fakes import encoded_set
 
 RANDOM = np.random.default_rng(0)
@@ -135,8 +136,7 @@ class Cards(Sampler):
         super().__init__(names, sizes)
         self.pack = []
 
-    @property
-    def chances_K(self):
+    def chances_K(self, step):
         return np.full(len(self.names_K), 1 / len(self.names_K))
 
     def counts(self, step, size, rng):
@@ -161,6 +161,48 @@ def test_a_sampler_whose_state_changes_with_each_draw_goes_on_as_if_unbroken(win
     steps_of(first, saved_at)
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     assert steps_of(second, 16 - saved_at, saved_at) == unbroken[saved_at:]
+
+
+def driven(window):
+    source = loader(window, sampler=Uncertainty(list("abc"), [40, 24, 16], floor=0.0, per_step="mixed"))
+    return source, source._sampler
+
+
+def evaluated(at):
+    """What an evaluation after `at` steps finds: other needs each time."""
+    needs = np.random.default_rng(at).dirichlet([0.5] * 3)
+    return [Observed(name, 0.0, float(need)) for name, need in zip("abc", needs, strict=True)]
+
+
+def driven_steps(source, sampler, first, last, every=3):
+    """Steps first .. last with an evaluation after each third one, and the chances that go with each."""
+    found = []
+    for t in range(first, last):
+        found.append((rows_of(source.step(t)), source.chances(t)))
+        if (t + 1) % every == 0:
+            sampler.observe(evaluated(t + 1))
+    return found
+
+
+@pytest.mark.parametrize("saved_at", range(14))
+@pytest.mark.parametrize("window", [1, 4, 8])
+def test_an_evaluation_inside_a_window_is_neither_lost_nor_applied_too_early_when_a_run_goes_on(window, saved_at):
+    unbroken = driven_steps(*driven(window), 0, 26)
+    first, second = driven(window), driven(window)
+    driven_steps(*first, 0, saved_at)
+    second[0].load_state_dict(json.loads(json.dumps(first[0].state_dict())))
+    assert driven_steps(*second, saved_at, 26) == unbroken[saved_at:]
+
+
+def test_an_evaluation_changes_the_steps_of_the_next_window_and_no_step_that_is_planned():
+    source, sampler = driven(8)
+    plain = steps_of(driven(8)[0], 16)
+    before = steps_of(source, 3)
+    sampler.observe([Observed("a", 0, 0.0), Observed("b", 0, 1.0), Observed("c", 0, 0.0)])
+    after = steps_of(source, 13, 3)
+    assert before + after[:5] == plain[:8]
+    assert {task for step in after[5:] for task, _ in step} == {"b"}
+    assert source.chances(15) == {"a": 0.0, "b": 1.0, "c": 0.0}
 
 
 @pytest.mark.parametrize("world", [2, 3])

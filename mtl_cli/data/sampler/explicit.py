@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtl_cli.data.sampler.base import ChanceSampler, PerStep
-from mtl_cli.errors import did_you_mean
+from mtl_cli.data.sampler.base import ChanceSampler, PerStep, each_task_named
 
 
 class Explicit(ChanceSampler):
@@ -24,13 +23,7 @@ class Explicit(ChanceSampler):
         self, names_K: Sequence[str], sizes_K: Sequence[int], *, chances: dict[str, float], per_step: PerStep
     ) -> None:
         super().__init__(names_K, sizes_K, per_step=per_step)
-        unknown = [f"'{name}' ({did_you_mean(name, names_K)})" for name in chances if name not in names_K]
-        missing = [f"'{name}'" for name in names_K if name not in chances]
-        if unknown or missing:
-            parts = [f"no task {', '.join(unknown)}"] * bool(unknown) + [f"no chance for {', '.join(missing)}"] * bool(
-                missing
-            )
-            raise ValueError("chances must name each task: " + "; ".join(parts))
+        each_task_named(chances, names_K)
         if min(chances.values()) < 0 or sum(chances.values()) <= 0:
             raise ValueError(f"chances must be 0 or more and not all 0; found {chances}")
         self._chances = np.array([chances[name] for name in names_K])

@@ -10,8 +10,7 @@ from mtl_cli.data.sampler.base import Sampler
 class RoundRobin(Sampler):
     """Step t holds task t mod K alone."""
 
-    @property
-    def chances_K(self) -> np.ndarray:
+    def chances_K(self, step: int) -> np.ndarray:  # noqa: ARG002
         """1 / K each."""
         return np.full(len(self.names_K), 1 / len(self.names_K))
 

@@ -6,6 +6,7 @@ time as hundreds of tokens. Here each pass adds its T rows to one lasting buffer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ class RowGradEmbedding(nn.Embedding):
     Gradients arrive by `backward` alone: `torch.autograd.grad` with respect to the table finds none.
     """
 
+    sink: Callable[[Tensor, Tensor], None] | None = None
+    """Takes the gradient of looked-up rows (ids [T], gradient [T, D]) in place of `weight.grad`, while it is set."""
     _buffer: Tensor | None = None
     _touched: list[Tensor]
 
@@ -41,11 +44,14 @@ class RowGradEmbedding(nn.Embedding):
 
     def add_rows(self, ids_T: Tensor, gradient_TD: Tensor) -> None:
         """Add the gradient of T looked-up rows to `weight.grad`."""
-        if self.weight.grad is None:
-            self.weight.grad = self._cleared()
         if self.padding_idx is not None:
             kept = ids_T != self.padding_idx
             ids_T, gradient_TD = ids_T[kept], gradient_TD[kept]
+        if self.sink is not None:
+            self.sink(ids_T, gradient_TD)
+            return
+        if self.weight.grad is None:
+            self.weight.grad = self._cleared()
         self.weight.grad.index_add_(0, ids_T, gradient_TD.to(self.weight.grad.dtype))
         if self.weight.grad is self._buffer:
             self._touched.append(ids_T)

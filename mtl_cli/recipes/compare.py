@@ -1,0 +1,57 @@
+"""`mtl runs compare`: run folders -> groups, their baselines, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mtl_cli.config.convert import Node, bind
+from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.metrics.base import Metric
+from mtl_cli.recipes.baselines import find_baselines
+from mtl_cli.report.compare import Comparison, Resampling, compare
+from mtl_cli.report.groups import FinishedRun, Group, grouped, open_runs
+
+
+def compare_runs(runs: Sequence[Path], baselines: Sequence[Path], how: Resampling) -> list[Comparison]:
+    """Compare runs, grouped over seeds, with their baselines.
+
+    Args:
+        runs: run folders, or folders of runs.
+        baselines: the same; if none are given, those that the runs were trained with, else those in the outputs folder.
+        how: resampling.
+
+    Raises:
+        ConfigError: what is asked cannot be compared.
+    """
+    groups = grouped(open_runs(runs))
+    given = _by_task(open_runs(baselines)) if baselines else None
+    return [compare(group, _baselines(group, given), _metrics(group), how) for group in groups]
+
+
+def _by_task(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    return {
+        task: [run for run in runs if task in run.tasks] for task in dict.fromkeys(t for run in runs for t in run.tasks)
+    }
+
+
+def _baselines(group: Group, given: Mapping[str, list[FinishedRun]] | None) -> Mapping[str, list[FinishedRun]]:
+    if given is not None:
+        return given
+    found = find_baselines(group)
+    if not found:
+        how = "Train them with the run's own command and baselines=true, or give --baseline FOLDER."
+        raise ConfigError(f"{group.name}: no finished baselines of {', '.join(group.tasks)} were found. {how}")
+    return found
+
+
+def _metrics(group: Group) -> dict[str, Metric]:
+    faults: list[Fault] = []
+    tasks = group.runs[0].config["tasks"]
+    names = dict.fromkeys(str(m["metric"]) for t in group.runs[0].summary["tasks"].values() for m in t["metrics"])
+    bound = {
+        name: bind("metric", Node(name, {}), faults, f"{group.name}: metrics of {', '.join(tasks)}") for name in names
+    }
+    if faults:
+        raise ConfigError(faults)
+    return {name: builder.build() for name, builder in bound.items() if builder is not None}

@@ -1,0 +1,76 @@
+"""What a sampler is told: at the start, and after each evaluation. Legend: N rows of a set, C classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mtl_cli.data.sampler.base import Length, Observed, Sampler
+from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.metrics.scorer import TaskScore
+from mtl_cli.recipes.prepare import BoundTask
+from mtl_cli.tasks.kinds.base import Kind
+
+
+def begin_sampler(name: str, sampler: Sampler, tasks: Mapping[str, BoundTask], length: Length) -> None:
+    """Tell a sampler how long the run is. Raises `ConfigError` if it cannot sample such tasks or such a run.
+
+    Args:
+        name: as the config has it, for messages.
+        sampler: over `tasks`.
+        tasks: of the run.
+        length: of the run.
+    """
+    faults = []
+    for task, bound in tasks.items():
+        if sampler.needs_classes and not bound.task.kind.classes:
+            problem = f"'{name}' goes by the entropy of class probabilities, and task '{task}' has no classes"
+            faults.append(Fault("sampler", f"{problem}. Leave the task out, or use sampler=metric."))
+        errors = [n for n, metric in bound.metrics.items() if not metric.higher_is_better]
+        if sampler.needs_rising_scores and errors:
+            problem = f"'{name}' compares scores with their best, and task '{task}' is scored by {', '.join(errors)}"
+            faults.append(Fault("sampler", f"{problem}, which is better when lower. Change tasks.{task}.metrics."))
+    if not faults:
+        try:
+            sampler.begin(length)
+        except ValueError as error:
+            faults = [Fault("sampler", str(error))]
+    if faults:
+        raise ConfigError(faults)
+
+
+def observations(
+    kinds: Mapping[str, Kind], outputs: Mapping[tuple[str, str], np.ndarray], scores: Sequence[TaskScore]
+) -> list[Observed]:
+    """What an evaluation found.
+
+    Args:
+        kinds: by task.
+        outputs: of the heads, shape [N, C], by task and set.
+        scores: of the tasks.
+    """
+    return [
+        Observed(
+            s.task, s.value, _entropy(kinds[s.task], [out for (task, _), out in outputs.items() if task == s.task])
+        )
+        for s in scores
+    ]
+
+
+def _entropy(kind: Kind, outputs: Sequence[np.ndarray]) -> float | None:
+    """Mean entropy over the rows of all sets, as a share of log C."""
+    if not kind.classes:
+        return None
+    found = [scores_NC for out_NC in outputs if (scores_NC := kind.decode(out_NC).scores_NC) is not None]
+    if not found:
+        return None
+    scores_NC = np.concatenate(found)
+    logs_NC = np.log(scores_NC, out=np.zeros_like(scores_NC), where=scores_NC > 0)
+    return float(-(scores_NC * logs_NC).sum(axis=1).mean() / np.log(scores_NC.shape[1]))
+
+
+def sampling_line(name: str, chances: Mapping[str, float], lambdas: Mapping[str, float]) -> str:
+    """Chance p_i and effective weight lambda_i p_i of each task."""
+    shown = [f"{task} {p:.2g} (weight x chance {lambdas[task] * p:.2g})" for task, p in chances.items()]
+    return f"{name}: {', '.join(shown)}"

@@ -1,0 +1,200 @@
+"""`mtl train seeds=[...] baselines=true`: one run for each seed, the single-task runs beside them, the verdict."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import mtl_cli
+from mtl_cli.config.paths import outputs_dir
+from mtl_cli.config.read import read
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.data.loader import limited
+from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted
+from mtl_cli.recipes.asked import Asked
+from mtl_cli.recipes.baselines import Baseline, Facts, baselines_of
+from mtl_cli.recipes.builders import bind_all, check_together
+from mtl_cli.recipes.compare import compare_runs
+from mtl_cli.recipes.fabric import make_fabric
+from mtl_cli.recipes.lambdas import Lambdas
+from mtl_cli.recipes.length import run_length
+from mtl_cli.recipes.prepare import Rows, describe_data
+from mtl_cli.recipes.sampling import begin_sampler
+from mtl_cli.recipes.train import train
+from mtl_cli.report.compare import Comparison, Resampling
+from mtl_cli.report.groups import BASELINES
+from mtl_cli.report.verdicts import verdict_json
+from mtl_cli.runs.files import explained, write_json
+from mtl_cli.runs.folder import default_name, read_config
+
+log = logging.getLogger(__name__)
+
+_ROUNDS = 1000
+"""Resamples of the verdict if the config asks for no intervals."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What a series left behind."""
+
+    folder: Path
+    """Of the run if there is one seed, else of the runs `seed_<n>`."""
+    compared: tuple[Comparison, ...]
+    """Empty without baselines."""
+
+
+def train_series(asked: Asked) -> Series:
+    """Train a run for each seed, then its baselines; what is finished is not trained again.
+
+    The runs are OUTPUTS/<run.name>/seed_<n>, or OUTPUTS/<run.name> if there is one seed; with baselines, the folder gets a
+    compare.json with runs, baselines and verdicts.
+
+    Raises:
+        ConfigError, DataError: something that was asked cannot be run; nothing was trained.
+        RunError: a run failed; those before it are kept.
+        Interrupted: told to stop; the current run has saved its state.
+    """
+    config = asked.config
+    name = config.run.name or default_name(asked.what)
+    folder = outputs_dir(config.run.outputs) / name
+    runs = _runs(asked, name)
+    _check_folder(config, folder, len(runs))
+    planned = _checked(asked, runs)
+    finished = [one.name for one in planned if _finished(config, one.name)]
+    if finished:
+        log.info("reuse    %d of %d baselines are trained: %s", len(finished), len(planned), ", ".join(finished))
+    jobs = [(f"run      {{}} of {len(runs)}: {run.config.run.name}", run) for run in runs]
+    waiting = [one for one in planned if one.name not in finished]
+    jobs += [
+        (f"baseline {{}} of {len(waiting)}: {one.task}, seed {one.seed}", _baseline_asked(asked, one)) for one in waiting
+    ]  # fmt: skip
+    _train_all(jobs, len(runs), asked, name)
+    return Series(folder, _verdict(config, folder, runs, planned) if planned else ())
+
+
+def _runs(asked: Asked, name: str) -> list[Asked]:
+    seeds = asked.config.seeds or [asked.config.seed]
+    given = any(text.lstrip("+").startswith("run.if_exists=") for text in asked.overrides)
+    found = []
+    for seed in seeds:
+        values = copy.deepcopy(dict(asked.values))
+        values |= {"seed": seed, "seeds": None, "baselines": False}
+        values["run"]["name"] = name if len(seeds) == 1 else f"{name}/seed_{seed}"
+        if not given:
+            values["run"]["if_exists"] = "skip"
+        found.append(_asked(asked, values))
+    return found
+
+
+def _asked(asked: Asked, values: Mapping[str, Any]) -> Asked:
+    return Asked(read(TrainConfig, values), values, asked.overrides, asked.choice, asked.config_dirs)
+
+
+def _baseline_asked(asked: Asked, one: Baseline) -> Asked:
+    """A baseline to train, or to go on with: the options that do not decide its result are those it was begun with."""
+    values: dict[str, Any] = copy.deepcopy(dict(one.values))
+    path = outputs_dir(asked.config.run.outputs) / one.name
+    if (path / "config.yaml").is_file():
+        here = {key: values[key] for key in ("run", "data", "fabric")}
+        values = {**read_config(path), **here}
+    return _asked(asked, values)
+
+
+def _finished(config: TrainConfig, name: str) -> bool:
+    return (outputs_dir(config.run.outputs) / name / "summary.json").is_file()
+
+
+def _check_folder(config: TrainConfig, folder: Path, runs: int) -> None:
+    if runs > 1 and (folder / "config.yaml").is_file():
+        raise ConfigError(
+            [Fault("run.name", f"{folder} is a run of its own, no series over seeds. Give another name.")]
+        )
+    if config.baselines and config.run.name and Path(config.run.name).parts[0] == BASELINES:
+        raise ConfigError(
+            [Fault("run.name", f"'{BASELINES}' is the folder of the single-task runs. Give another name.")]
+        )
+
+
+def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
+    """Look at builders and rows before anything is trained; the baselines of all runs, none if they are not asked for."""
+    config = asked.config
+    builders = bind_all(config)
+    fabric = make_fabric(config.fabric)
+    torch.manual_seed(config.seed)
+    backbone = builders.backbone.build()
+    rows = Rows(config.data, backbone)
+    faults: list[Fault] = []
+    sets = {}
+    for name, bound in builders.tasks.items():
+        try:
+            sets[name] = [*rows.open(bound.task, "train"), *rows.open(bound.task, "validation")]
+        except DataError as error:
+            faults.append(Fault(f"tasks.{name}", str(error)))
+    if faults:
+        raise ConfigError(faults)
+    counts = {name: len(limited(s[0], name, config.data.limit, config.seed)) for name, s in sets.items()}
+    empty = [Fault(f"tasks.{name}", "no training row has a label") for name, count in counts.items() if not count]
+    if empty:
+        raise ConfigError(empty)
+    length = run_length(config, sum(counts.values()))
+    sampler = builders.sampler.build(list(counts), list(counts.values()))
+    begin_sampler(config.sampler.name, sampler, builders.tasks, length)
+    weighting = builders.weighting.build(list(counts), Lambdas({n: config.weights[n] for n in counts}, length))
+    check_together(config, sampler, weighting)
+    builders.schedule.build(length.steps)
+    if not config.baselines:
+        return []
+    precision = str(fabric._precision.precision)
+    fingerprints = {key: str(one["fingerprint"]) for key, one in describe_data(sets).items()}
+    facts = Facts(counts, fingerprints, backbone.identity, precision, mtl_cli.__version__)
+    planned = [one for run in runs for one in baselines_of(run.values, run.config, facts)]
+    for one in planned:
+        alone = read(TrainConfig, one.values)
+        bind_all(alone).schedule.build(alone.train.steps)
+    return planned
+
+
+def _train_all(jobs: Sequence[tuple[str, Asked]], runs: int, asked: Asked, name: str) -> None:
+    """Train one after another; an interruption says how to go on with all of them."""
+    for i, (line, job) in enumerate(jobs):
+        log.info(line.format(i + 1 if i < runs else i + 1 - runs))
+        try:
+            train(job)
+        except Interrupted as error:
+            stopped = str(error).partition(" To go on:")[0]
+            raise Interrupted(f"{stopped} {_again(asked, name, len(jobs) - i - 1)}", error.signal_number) from None
+        except KeyboardInterrupt:
+            raise Interrupted(f"stopped. {_again(asked, name, len(jobs) - i - 1)}", 2) from None
+
+
+def _again(asked: Asked, name: str, left: int) -> str:
+    others = f"{left} more {'run is' if left == 1 else 'runs are'} left. " if left else ""
+    return f"{others}To go on: {asked.resume_command(name)}"
+
+
+def _verdict(
+    config: TrainConfig, folder: Path, runs: Sequence[Asked], planned: Sequence[Baseline]
+) -> tuple[Comparison, ...]:
+    root = outputs_dir(config.run.outputs)
+    folders = [root / str(run.config.run.name) for run in runs]
+    against: dict[str, list[Path]] = {}
+    for one in planned:
+        against.setdefault(one.task, []).append(root / one.name)
+    how = Resampling(config.eval.bootstrap or _ROUNDS, 0)
+    found = compare_runs(folders, [path for paths in against.values() for path in paths], how)
+    with explained(folder):
+        record = {
+            "runs": [os.path.relpath(path, folder) for path in folders],
+            "baselines": {task: [os.path.relpath(path, folder) for path in paths] for task, paths in against.items()},
+            "budget": config.baseline_budget,
+            "compared": verdict_json(found),
+        }
+        write_json(folder / "compare.json", record)
+    return tuple(found)

@@ -1,0 +1,54 @@
+"""MoDo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchjd.aggregation import MoDoWeighting
+
+from mtl_cli.weighting.base import RowDtype
+from mtl_cli.weighting.independent import IndependentWeighting
+
+
+class MoDo(IndependentWeighting):
+    """w moves on the simplex against w^T G_12 w, G_12 from two independent batches; d = J_3^T w (Chen, Fernando et al. 2023, algorithm 1).
+
+    Args:
+        names_K: names of the tasks.
+        lambdas: step -> the config's weights.
+        params: see `Chosen.params`.
+        rows: see `Chosen.dtype`.
+        gamma: rate of w.
+        rho: pull of w towards the middle.
+    """
+
+    def __init__(
+        self,
+        names_K: Sequence[str],
+        lambdas: Callable[[int], Sequence[float]],
+        *,
+        params: str | int,
+        rows: RowDtype,
+        gamma: float,
+        rho: float,
+    ) -> None:
+        super().__init__(names_K, lambdas, params=params, rows=rows)
+        self._method = MoDoWeighting(gamma, rho)
+
+    def independent_weights(self, crossed_PP: Tensor) -> Tensor:
+        """w from J_1 J_2^T."""
+        return self._method(crossed_PP)
+
+    def state_dict(self) -> dict[str, Any]:
+        """w."""
+        return {} if self._method._lambda is None else {"weights": self._method._lambda.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        if "weights" in state:
+            weights = state["weights"].clone()
+            self._method._lambda = weights
+            self._method._state_key = (len(weights), weights.dtype, torch.device("cpu"))
