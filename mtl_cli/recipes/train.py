@@ -64,8 +64,6 @@ def train(asked: Asked, watch: Watch | None = None) -> Path:
         Interrupted: it was told to stop, and has saved its state.
     """
     config = asked.config
-    if config.baselines or config.seeds is not None:
-        raise ConfigError("seeds, baselines: this is one run of a sweep, no series. Take them out of the config.")
     builders = bind_all(config)
     fabric = make_fabric(config.fabric)
     path = outputs_dir(config.run.outputs) / (config.run.name or default_name(asked.what))
@@ -420,6 +418,7 @@ class _Run:
             },
             "speed": speed,
             "training_seconds": round(trained.seconds, 3),
+            "training_cpu_seconds": round(trained.cpu_seconds, 3),
             "seconds": round(time.time() - self.began, 3),
             "seconds_to_first_step": round(trained.first_step_at - process_start(), 3)
             if trained.first_step_at

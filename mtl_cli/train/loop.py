@@ -103,6 +103,8 @@ class Trained:
     """Rows and real tokens since this process started."""
     seconds: float = 0.0
     """Time in training steps since this process started."""
+    cpu_seconds: float = 0.0
+    """Processor time in them, over all threads."""
     first_step_at: float = field(default=0.0)
     """When the first optimiser step was done, by time.time()."""
 
@@ -180,7 +182,7 @@ class Loop:
         return self._done
 
     def _one_step(self) -> None:
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         batch = self._loader.step(self._step)
         set_rates(self._optimizer, self._schedule.factor(self._step))
         passes = Passes(self._model, self._kinds, batch, self._fabric, self._stores)
@@ -195,6 +197,7 @@ class Loop:
             self._optimizer.zero_grad(set_to_none=True)
             self._weighting.after_step(passes, self._step)
             self._step += 1
+            self._done.cpu_seconds += time.process_time() - cpu_began
             self._note(batch, losses, weighted, norm, time.perf_counter() - began)
         if self._step % self._settings.epoch_steps == 0:
             self._weighting.end_epoch()
