@@ -95,7 +95,8 @@ class Passes:
                 for piece in pieces[k]:
                     loss = self._pass_losses(piece)[k]
                     losses_K[k] += loss.detach()
-                    self._fabric.backward(weights_K[k] * loss)
+                    if loss.requires_grad:  # a task need not reach what was chosen, such as another group's branch
+                        self._fabric.backward(weights_K[k] * loss)
             scale = self._batch.counts[self._names[k]] / counts_K[k]
             if scale != 1:
                 losses_K[k] *= scale
@@ -109,6 +110,11 @@ class Passes:
         """See `StepPasses.descend`."""
         store = self._store(chosen)
         store.write(direction_N)
+        reached = {id(p) for k in self.present_P for p in self._model.parameters_of(self._names[k])}
+        for p in store.parameters:
+            # As after plain training: another group's branch has no gradient, rather than a zero one that would let AdamW move it.
+            if id(p) not in reached:
+                p.grad = None
         self.settled += store.parameters
         return self._penalty()
 
@@ -204,10 +210,10 @@ def share_gradients(
     """
     if fabric.world_size == 1:
         return
-    of_absent = {id(p) for name in model.heads for p in model.heads[name].parameters()}
-    of_absent -= {id(p) for task in tasks for p in model.task_parameters(task)}
-    left_out = of_absent | {id(p) for p in settled}
-    parameters = [p for _, p in model.trained() if id(p) not in left_out]
+    reached = {id(p) for task in tasks for p in model.parameters_of(task)}
+    done = {id(p) for p in settled}
+    # What no task of the step reaches has a gradient from the scheme's own term, in every process, or none at all.
+    parameters = [p for _, p in model.trained() if id(p) not in done and (id(p) in reached or p.grad is not None)]
     if not parameters:
         return
     flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in parameters])
