@@ -29,6 +29,12 @@ def ls(
     sort: Annotated[
         str | None, typer.Option("--sort", "-s", help="Column to sort by; -COLUMN for the largest first.")
     ] = None,
+    pareto: Annotated[
+        bool,
+        typer.Option(
+            "--pareto", help="Mark runs that no other beats on every task (*), and the one with the best mean."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
     debug: Debug = False,  # noqa: ARG001
@@ -40,11 +46,16 @@ def ls(
     from mtl_cli.config.paths import outputs_dir
     from mtl_cli.errors import ConfigError
     from mtl_cli.report.collect import collect, default_columns
+    from mtl_cli.report.pareto import marked
 
     if as_json and as_csv:
         raise ConfigError("give --json or --csv, not both")
     runs = collect(Path(folder) if folder else outputs_dir())
+    if pareto:
+        runs = marked(runs)
     chosen = [name.strip() for name in columns.split(",")] if columns else default_columns(runs)
+    if pareto and "front" not in chosen:
+        chosen.append("front")
     _check_columns([*chosen, *([sort.removeprefix("-")] if sort else [])], runs)
     if sort:
         runs = _sorted(runs, sort)
@@ -68,18 +79,67 @@ def show(
     typer.echo(summary.read_text(encoding="utf-8"), nl=False)
 
 
-def table(folder: Path) -> str:
-    """The runs of a folder with their default columns."""
-    from mtl_cli.report.collect import collect, default_columns
+@app.command("compare")
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, or folders of runs such as a series or a sweep.")
+    ],
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            "-b",
+            metavar="FOLDER",
+            help="Runs to compare with; those that baselines=true made if not given.",
+        ),
+    ] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=100, help="Resamples for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Runs beside single-task baselines: delta, 95 % interval and a verdict for each task and their mean.
 
-    runs = collect(folder)
-    return _rendered(runs, default_columns(runs), as_json=False, as_csv=False)
+    Runs that differ in the seed alone are one group. better or worse: the interval, a paired bootstrap over validation rows
+    and seeds, lies on one side of 0. Scores are per cent in the table and fractions in --json and --csv.
+    """
+    import json
+
+    from mtl_cli.errors import ConfigError
+    from mtl_cli.report.console import setup_messages
+
+    if as_json and as_csv:
+        raise ConfigError("give --json or --csv, not both")
+    setup_messages()
+    from mtl_cli.recipes.compare import compare_runs
+    from mtl_cli.report.compare import Resampling
+    from mtl_cli.report.verdicts import verdict_csv, verdict_json, verdict_table
+    from mtl_cli.runs.files import plain
+
+    found = compare_runs([Path(run) for run in runs], [Path(b) for b in baseline or []], Resampling(bootstrap, seed))
+    if as_json:
+        typer.echo(json.dumps(plain(verdict_json(found)), ensure_ascii=False, indent=2))
+    else:
+        typer.echo(verdict_csv(found) if as_csv else verdict_table(found))
+
+
+def table(folder: Path, *, pareto: bool = False) -> str:
+    """The runs of a folder with their default columns; with `pareto`, marked as `mtl runs ls --pareto` does it."""
+    from mtl_cli.report.collect import collect, default_columns
+    from mtl_cli.report.pareto import marked
+
+    runs = marked(collect(folder)) if pareto else collect(folder)
+    columns = default_columns(runs)
+    if pareto:
+        columns.append("front")
+    return _rendered(runs, columns, as_json=False, as_csv=False)
 
 
 def _check_columns(columns: list[str], runs: list[RunRecord]) -> None:
     from mtl_cli.errors import ConfigError, Fault, did_you_mean
 
-    known = {"run", "status", "note", "steps", "seconds", "mean"}
+    known = {"run", "status", "front", "note", "steps", "seconds", "mean"}
     for record in runs:
         known |= (
             set(record.scores)

@@ -1,9 +1,11 @@
-"""`mtl train -m`: every combination of values, one after another in this process."""
+"""`mtl train -m`: every combination of values, or a search; each point is a run in OUTPUTS/<run.name>/<point>."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
     from mtl_cli.recipes.asked import Asked
 
 
+@dataclass(frozen=True)
+class _Points:
+    """The points of a sweep, or one stand-in for those of a search."""
+
+    asked: list[Asked]
+    name: str
+    outputs: str | None
+
+
 def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> None:
     """Train every point of a sweep in OUTPUTS/<run.name>/<point>; points that are finished are passed over.
 
@@ -24,45 +35,114 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
         ConfigError: a point cannot be run.
         RunError: some points failed; the others are done.
     """
-    from mtl_cli.config.paths import outputs_dir
     from mtl_cli.config.sweep import points, varied
 
-    asked, name, outputs = _asked(overrides, points(overrides), varied(overrides), config_dir)
+    axes = varied(overrides)
+    _check_keys(axes)
+    if _searches(overrides, axes, config_dir):
+        _run_search(overrides, axes, config_dir, show=show)
+        return
+    found = _asked(overrides, points(overrides), axes, config_dir)
     if show:
-        for one in asked:
-            typer.echo("---")
-            print_config({**one.values})
+        _print(found.asked)
         return
     quiet_libraries()
-    from mtl_cli.cli.runs import table
-    from mtl_cli.errors import ConfigError, RunError
     from mtl_cli.recipes.sweep import sweep
 
-    folder: Path = outputs_dir(outputs) / name
-    if (folder / "config.yaml").is_file():
-        raise ConfigError(f"-m: {folder} is a run of its own, not a sweep. Give another run.name.")
-    failed = sweep(asked, folder)
-    typer.echo(table(folder), err=True)
-    typer.echo(folder)
-    if failed:
-        again = "The others are done; the same command with the same run.name tries these again."
-        raise RunError(f"{len(failed)} of {len(asked)} points failed: {', '.join(failed)}. {again}")
+    folder = _folder(found)
+    _report(sweep(found.asked, folder), len(found.asked), folder, "tries these again")
 
 
-def _asked(
-    overrides: list[str], listed: list[list[str]], axes: list[str], config_dir: str | None
-) -> tuple[list[Asked], str, str | None]:
-    """All points with their names, the sweep's name and its outputs folder."""
+def _searches(overrides: list[str], axes: list[str], config_dir: str | None) -> bool:
+    """Whether `search.trials` is given, here or in a YAML file."""
+    if any(text.lstrip("+").startswith("search.") for text in overrides):
+        plain = [text for text in overrides if text not in axes]
+        return composed("train", plain, config_dir).values["search"]["trials"] is not None
+    return False
+
+
+def _run_search(overrides: list[str], varied: list[str], config_dir: str | None, *, show: bool) -> None:
+    from mtl_cli.config import sweep as grammar
+
+    fixed = [text for text in overrides if text not in varied]
+    scale = composed("train", fixed, config_dir).values["search"]["scale"]
+    axes = grammar.axes(varied, scale)
+    whole = _asked(overrides, [[*fixed, *(axis.probe(0) for axis in axes)]], varied, config_dir)
+    if show:
+        _print(whole.asked)
+        return
+    quiet_libraries()
+    from mtl_cli.recipes.search import Space, search
+
+    def point(chosen: Sequence[str], name: str) -> Asked:
+        named = [text for text in fixed if not text.lstrip("+").startswith("run.name=")]
+        return _named(_asked(named, [[*named, *chosen]], [], config_dir).asked[0], f"{whole.name}/{name}")
+
+    folder = _folder(whole)
+    failed = search(Space(axes, point), folder)
+    _report(
+        failed, whole.asked[0].config.search.trials or 0, folder, "goes on, with a larger search.trials if it is given"
+    )
+
+
+def _named(asked: Asked, name: str) -> Asked:
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
+    from mtl_cli.recipes.asked import Asked
+
+    values = {**asked.values, "run": {**asked.values["run"], "name": name}}
+    return Asked(read(TrainConfig, values), values, asked.overrides, asked.choice, asked.config_dirs)
+
+
+def _print(listed: list[Asked]) -> None:
+    for one in listed:
+        typer.echo("---")
+        print_config({**one.values})
+
+
+def _folder(found: _Points) -> Path:
+    from mtl_cli.config.paths import outputs_dir
     from mtl_cli.errors import ConfigError
-    from mtl_cli.runs.folder import default_name
+
+    folder: Path = outputs_dir(found.outputs) / found.name
+    if (folder / "config.yaml").is_file():
+        raise ConfigError(f"-m: {folder} is a run of its own, not a sweep. Give another run.name.")
+    return folder
+
+
+def _report(failed: list[str], total: int, folder: Path, again: str) -> None:
+    from mtl_cli.cli.runs import table
+    from mtl_cli.errors import RunError
+
+    typer.echo(table(folder, pareto=True), err=True)
+    typer.echo(folder)
+    if failed:
+        how = f"The others are done; the same command with the same run.name {again}."
+        raise RunError(f"{len(failed)} of {total} points failed: {', '.join(failed)}. {how}")
+
+
+def _check_keys(axes: list[str]) -> None:
+    from mtl_cli.errors import ConfigError
 
     if not axes:
         raise ConfigError("-m: no override has several values, such as weights.rte=0.5,1,2")
     keys = [axis.partition("=")[0].lstrip("+") for axis in axes]
     if any(key.startswith("run.") for key in keys):
         raise ConfigError("-m: the run's own keys cannot be swept; each point gets a name of its own")
+    if any(key.partition(".")[0] in ("launcher", "search") for key in keys):
+        raise ConfigError("-m: launcher and search hold for the whole sweep; for a list of objectives write [a,b]")
+
+
+def _asked(overrides: list[str], listed: list[list[str]], axes: list[str], config_dir: str | None) -> _Points:
+    """All points with their names, the sweep's name and its outputs folder."""
+    from mtl_cli.config.paths import user_config_dirs
+    from mtl_cli.config.read import read
+    from mtl_cli.config.schema import TrainConfig
+    from mtl_cli.recipes.asked import Asked
+    from mtl_cli.runs.folder import default_name
+
+    keys = [axis.partition("=")[0].lstrip("+") for axis in axes]
+    folders = [str(folder) for folder in user_config_dirs(config_dir)]
     given = [text for text in overrides if text.startswith("run.if_exists=")]
     found: list[Asked] = []
     sweep_name = ""
@@ -75,16 +155,14 @@ def _asked(
         config.values["run"]["name"] = f"{sweep_name}/{_point_name(point, keys)}"
         if not given:
             config.values["run"]["if_exists"] = "skip"
-        from mtl_cli.recipes.asked import Asked
-
-        found.append(Asked(read(TrainConfig, config.values), config.values, point, choice))
-    return found, sweep_name, outputs
+        found.append(Asked(read(TrainConfig, config.values), config.values, point, choice, folders))
+    return _Points(found, sweep_name, outputs)
 
 
 def _point_name(point: list[str], keys: list[str]) -> str:
     """The varied values, such as `weights.rte=0.5,optim.lr=1e-05`."""
     chosen = [text.lstrip("+") for text in point if text.partition("=")[0].lstrip("+") in keys]
-    text = ",".join(chosen)
+    text = ",".join(chosen) or "trial"
     name = _safe(text)[:120]
     # Values that no folder can be named after, or that are too long, keep their own name by a digest.
     return name if name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+
+if TYPE_CHECKING:
+    from mtl_cli.recipes.asked import Asked
 
 
 def command(
@@ -32,6 +35,8 @@ def command(
       mtl train task=[rte,mrpc] weights.rte=2       two tasks, one weighted
 
       mtl train task=rte -m optim.lr=1e-5,5e-5      a sweep
+
+      mtl train seeds=[1,2,3] baselines=true        three seeds beside each task alone
     """
     from mtl_cli.report.console import setup_messages
 
@@ -44,6 +49,7 @@ def command(
     if multirun:
         from mtl_cli.cli.sweep import run_sweep
 
+        _refuse_series(overrides or [])
         run_sweep(overrides or [], config_dir, show=cfg)
         return
     config = composed("train", overrides, config_dir)
@@ -57,7 +63,39 @@ def command(
     checked = read(TrainConfig, config.values)
     quiet_libraries()
     from mtl_cli.recipes.asked import Asked
-    from mtl_cli.recipes.train import train
 
     folders = [str(folder) for folder in user_config_dirs(config_dir)]
-    typer.echo(train(Asked(checked, config.values, overrides or [], config.choices.get("task"), folders)))
+    asked = Asked(checked, config.values, overrides or [], config.choices.get("task"), folders)
+    if checked.baselines or checked.seeds is not None:
+        _train_series(asked)
+        return
+    from mtl_cli.recipes.train import train
+
+    typer.echo(train(asked))
+
+
+def _train_series(asked: Asked) -> None:
+    """Several seeds, or baselines: the verdict goes to standard error, the folder alone to standard output."""
+    from mtl_cli.cli.runs import table
+    from mtl_cli.recipes.series import train_series
+    from mtl_cli.report.verdicts import verdict_table
+
+    series = train_series(asked)
+    typer.echo(verdict_table(series.compared) if series.compared else table(series.folder), err=True)
+    typer.echo(series.folder)
+
+
+def _refuse_series(overrides: list[str]) -> None:
+    """Raise `ConfigError` if the points of a sweep would be series."""
+    from mtl_cli.errors import ConfigError, Fault
+
+    keys = {text.lstrip("+").partition("=")[0] for text in overrides}
+    faults = []
+    if "seeds" in keys:
+        how = "sweep over seed=1,2,3: `mtl runs compare` puts runs together that differ in the seed alone"
+        faults.append(Fault("seeds", f"a point of a sweep is one run, no series. Rather {how}."))
+    if "baselines" in keys:
+        how = "`mtl train ... baselines=true` with the values of the points you choose"
+        faults.append(Fault("baselines", f"a point of a sweep is one run, no series. Sweep first, then {how}."))
+    if faults:
+        raise ConfigError(faults)

@@ -364,7 +364,9 @@ class TrainConfig:
         if task not in self.tasks:
             yield Fault(key, f"'{text}' is no task. {did_you_mean(task, ['mean', *self.tasks])}")
         elif metric and metric not in self.tasks[task].metrics:
-            yield Fault(key, f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}")
+            yield Fault(
+                key, f"task '{task}' has no metric '{metric}'. {did_you_mean(metric, self.tasks[task].metrics)}"
+            )
 
 
 def task_name_faults(tasks: dict[str, TaskConfig]) -> Iterator[Fault]:

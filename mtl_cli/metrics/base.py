@@ -1,4 +1,4 @@
-"""What a metric provides. Legend: N rows, R resamples, C classes."""
+"""What a metric provides. Legend: N rows, R resamples, C classes, S series of predictions of the same rows, U distinct rows."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ class Metric(ABC):
         self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int, rounds: int, rng: np.random.Generator
     ) -> np.ndarray:
         """The metric over `rounds` samples of N rows drawn with replacement, shape [R]."""
+
+    def resampled_together(
+        self, gold_N: np.ndarray, predicted_SN: np.ndarray, classes: int, rounds: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """The metric of each series over the same `rounds` samples of rows, shape [S, R]: what a paired bootstrap needs.
+
+        The rows depend on N, `rounds` and `rng` alone for metrics of one kind, so two metrics of a task meet the same samples.
+        """
+        found_RS = [
+            [self.value(gold_N[rows], one_N[rows], classes) for one_N in predicted_SN]
+            for rows in (rng.integers(0, len(gold_N), len(gold_N)) for _ in range(rounds))
+        ]
+        return np.array(found_RS).T
 
 
 class ConfusionMetric(Metric):
@@ -62,6 +75,19 @@ class ConfusionMetric(Metric):
         ]
         return np.concatenate(pieces)
 
+    def resampled_together(
+        self, gold_N: np.ndarray, predicted_SN: np.ndarray, classes: int, rounds: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Rows with the same label and the same S predictions are alike: one multinomial draw of their counts a resample."""
+        alike, times_U = np.unique(np.stack([gold_N, *predicted_SN]).astype(np.int64), axis=1, return_counts=True)
+        cells_SU = alike[0] * classes + alike[1:]
+        step = max(1, _CELLS // max(classes**2, len(times_U)))
+        pieces = []
+        for at in range(0, rounds, step):
+            counts_RU = rng.multinomial(len(gold_N), times_U / len(gold_N), size=min(step, rounds - at))
+            pieces.append(np.stack([self.of(_summed(counts_RU, cells_U, classes)) for cells_U in cells_SU]))
+        return np.concatenate(pieces, axis=1)
+
 
 class PairedMetric(Metric):
     """A metric of two series of numbers."""
@@ -95,6 +121,32 @@ class PairedMetric(Metric):
             rows = rng.integers(0, n, (min(step, rounds - at), n))
             pieces.append(self.of(gold_N[rows], predicted_N[rows]))
         return np.concatenate(pieces)
+
+    def resampled_together(
+        self,
+        gold_N: np.ndarray,
+        predicted_SN: np.ndarray,
+        classes: int,  # noqa: ARG002
+        rounds: int,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Rows drawn with replacement, the same for every series."""
+        n = len(gold_N)
+        step = max(1, _CELLS // n)
+        pieces = []
+        for at in range(0, rounds, step):
+            rows_RN = rng.integers(0, n, (min(step, rounds - at), n))
+            pieces.append(np.stack([self.of(gold_N[rows_RN], one_N[rows_RN]) for one_N in predicted_SN]))
+        return np.concatenate(pieces, axis=1)
+
+
+def _summed(counts_RU: np.ndarray, cells_U: np.ndarray, classes: int) -> np.ndarray:
+    """Counts of distinct rows -> confusion matrices, shape [R, C, C]."""
+    order = np.argsort(cells_U, kind="stable")
+    cells, starts = np.unique(cells_U[order], return_index=True)
+    confusion_RK = np.zeros((len(counts_RU), classes * classes), counts_RU.dtype)
+    confusion_RK[:, cells] = np.add.reduceat(counts_RU[:, order], starts, axis=1)
+    return confusion_RK.reshape(-1, classes, classes)
 
 
 def confusion(gold_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> np.ndarray:

@@ -39,7 +39,7 @@ class TrialWatch:
         value = Selector(self.objective, None, 0.0).value(scores)
         if step not in trial.intermediate_values and value == value:
             live.report(value, step)
-        return live.should_prune()
+        return bool(live.should_prune())
 
 
 def open_study(journal: Path, objectives: int, prune_after: int) -> Study:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mtl_cli.config.schema import SearchSection
 from mtl_cli.config.sweep import Axis
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.launch.base import Launcher, Outcome
+from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.metrics.scorer import MetricScore, TaskScore
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.builders import bind_all
@@ -100,7 +100,7 @@ class _Search:
         while batch := self._next():
             self._ledger.write()
             numbers = {point_name(asked): trial.number for trial, asked in batch}
-            jobs = [job_of(asked, self._launcher, self._watch(trial.number)) for trial, asked in batch]
+            jobs = [self._job(trial.number, asked) for trial, asked in batch]
             for outcome in self._launcher.run(jobs):
                 self._ledger.ended(self._tell(numbers[outcome.name], outcome))
         self._ledger.write()
@@ -136,12 +136,13 @@ class _Search:
             self._ledger.fail(point_name(asked), str(trial.user_attrs.get("error", "failed")))
         return asked
 
+    def _job(self, number: int, asked: Asked) -> Job:
+        return job_of(asked, self._launcher, f"{number + 1} of {self._section.trials}", self._watch(number))
+
     def _watch(self, number: int) -> TrialWatch | None:
         if not self._section.prune:
             return None
-        return TrialWatch(
-            str(self._journal.absolute()), number, self._section.objectives[0], self._section.prune_after
-        )
+        return TrialWatch(str(self._journal.absolute()), number, self._section.objectives[0], self._section.prune_after)
 
     def _tell(self, number: int, outcome: Outcome) -> Outcome:
         """Tell the study how a trial ended; an objective that is no number is a failure."""

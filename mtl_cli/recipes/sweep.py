@@ -51,7 +51,7 @@ class TrainPoint:
             train(self.asked, self.watch)
 
 
-def job_of(asked: Asked, launcher: Launcher, watch: Watch | None = None) -> Job:
+def job_of(asked: Asked, launcher: Launcher, place: str, watch: Watch | None = None) -> Job:
     """The job of one point. For another process, folders are written out and the progress display is off."""
     config = asked.config
     if launcher.apart:
@@ -62,7 +62,7 @@ def job_of(asked: Asked, launcher: Launcher, watch: Watch | None = None) -> Job:
             train=replace(config.train, progress="none"),
         )
     work = TrainPoint(replace(asked, config=config), watch, launcher.apart, str(Path.cwd()))
-    return Job(point_name(asked), work)
+    return Job(point_name(asked), work, place)
 
 
 def point_name(asked: Asked) -> str:
@@ -170,11 +170,15 @@ def sweep(points: Sequence[Asked], folder: Path) -> list[str]:
         for point, record in zip(points, records, strict=True):
             ledger.add(point, {key: record.config.get(key) for key in keys})
         ledger.write()
-        for outcome in launcher.run([job_of(point, launcher) for point in points]):
+        for outcome in launcher.run(_jobs(points, launcher)):
             ended.append(outcome.name)
             ledger.ended(outcome)
         ledger.close()
     return ledger.failed
+
+
+def _jobs(points: Sequence[Asked], launcher: Launcher) -> list[Job]:
+    return [job_of(point, launcher, f"{i} of {len(points)}") for i, point in enumerate(points, start=1)]
 
 
 def _check(points: Sequence[Asked]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from mtl_cli.errors import ConfigError, MtlError
 from mtl_cli.runs.folder import read_config
 
 _SKIP = {"checkpoints", "evals", "predictions"}
-_NOT_VARIED = ("run", "tasks", "data.root", "data.cache", "train.progress", "fabric", "backbone.package")
+_NOT_VARIED = (
+    "run", "seeds", "baselines", "baseline_budget", "tasks", "data.root", "data.cache", "train.progress", "fabric",
+    "launcher", "search", "backbone.package",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,20 @@ class RunRecord:
     name: str
     """Path below the folder that was listed."""
     status: str
-    """done, stopped (has a checkpoint), started, or unreadable (its files are damaged)."""
+    """done, pruned, stopped (has a checkpoint), started, failed, waiting (a point of a sweep), or unreadable (damaged files)."""
     config: Mapping[str, Any]
     """Dotted key -> value."""
     summary: Mapping[str, Any]
     """Empty until the run is done."""
+    mark: str = ""
+    """`*` on the Pareto front over tasks, `best mean` with the highest mean; set by `report.pareto`."""
+    partial: bool = False
+    """A point of a sweep that has no folder: of its config, only what the sweep varies is known."""
 
     def cell(self, column: str) -> Any:
         """The value of a column: a field, a score (`mean`, `rte`, `mrpc/f1`), a summary entry or a config key; None if the run has none."""
-        if column in ("run", "status"):
-            return self.name if column == "run" else self.status
+        if column in ("run", "status", "front"):
+            return {"run": self.name, "status": self.status, "front": self.mark}[column]
         if column in self.scores:
             return self.scores[column]
         if column in self.summary and not isinstance(self.summary[column], dict | list):
@@ -61,16 +68,39 @@ def collect(folder: Path) -> list[RunRecord]:
     """All runs in a folder and below, by name. Raises `ConfigError` if the folder is not there."""
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}")
-    return [_record(path, folder) for path in sorted(_run_folders(folder))]
+    found = [_record(path, folder) for path in sorted(run_folders(folder))]
+    return _with_points(found, folder)
 
 
-def _run_folders(folder: Path) -> Iterator[Path]:
+def _with_points(runs: list[RunRecord], folder: Path) -> list[RunRecord]:
+    """Add what a sweep's own list knows: points that failed, and those that have no folder."""
+    try:
+        listed = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+        points = {str(p["run"]).rpartition("/")[2]: (bool(p.get("error")), dict(p.get("varied", {}))) for p in listed}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return runs
+    unfinished = {"started", "stopped"}
+    runs = [
+        replace(run, status="failed") if run.status in unfinished and points.get(run.name, (False,))[0] else run
+        for run in runs
+    ]
+    have = {run.name for run in runs}
+    lacking = [
+        RunRecord(name, "failed" if failed else "waiting", varied, {}, partial=True)
+        for name, (failed, varied) in points.items()
+        if name not in have
+    ]
+    return sorted([*runs, *lacking], key=lambda run: run.name) if lacking else runs
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """The folder itself if it is a run, else all runs below it; evaluations are no runs."""
     if (folder / "config.yaml").is_file() and (folder / "env.json").is_file():
         yield folder
         return
     for path in folder.iterdir():
         if path.is_dir() and path.name not in _SKIP and not path.name.startswith("."):
-            yield from _run_folders(path)
+            yield from run_folders(path)
 
 
 def _record(path: Path, folder: Path) -> RunRecord:
@@ -83,8 +113,19 @@ def _record(path: Path, folder: Path) -> RunRecord:
         _ = (record.scores, record.tasks)
     except (MtlError, ValueError, KeyError, TypeError, AttributeError):
         return RunRecord(name, "unreadable", {}, {})
-    status = "done" if summary else "stopped" if any((path / "checkpoints").glob("step_*")) else "started"
+    status = (
+        str(summary.get("status", "done"))
+        if summary
+        else "stopped"
+        if any((path / "checkpoints").glob("step_*"))
+        else "started"
+    )
     return RunRecord(name, status, dict(_flat(config)), summary)
+
+
+def planned(name: str, values: Mapping[str, Any]) -> RunRecord:
+    """A run that is yet to be: its composed config alone."""
+    return RunRecord(name, "waiting", dict(_flat(values)), {})
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -97,6 +138,7 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 def varied_keys(runs: list[RunRecord]) -> list[str]:
     """Config keys whose value is not the same in all runs."""
+    runs = [run for run in runs if not run.partial] or runs
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
     varied = [
         key for key in keys

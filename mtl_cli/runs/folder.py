@@ -25,8 +25,11 @@ from mtl_cli.errors import ConfigError, RunError
 from mtl_cli.runs.files import explained, write_text
 
 IfExists = Literal["error", "resume", "skip"]
-_FREE = ("run", "train.progress", "fabric", "data.root", "data.cache", "data.hub_timeout", "data.source")
-"""Keys that may differ at resume: they say where and how, not what. Data is compared by fingerprint."""
+_FREE = (
+    "run", "seeds", "baselines", "baseline_budget", "train.progress", "fabric", "launcher", "search",
+    "data.root", "data.cache", "data.hub_timeout", "data.source",
+)  # fmt: skip
+"""Keys that may differ at resume: they say where, how and beside what, not what. Data is compared by fingerprint."""
 _UNSTARTED = re.compile(r"\.lock|log\.txt|\.?(env\.json|overrides\.txt|config\.yaml)(\.[0-9a-f]{8})?")
 """Files that a process leaves that was killed before its run was begun."""
 

@@ -62,13 +62,17 @@ def _from_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"--labels: there is no file {path}")
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value, tree = yaml.safe_load(text), yaml.compose(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as YAML: {error}") from error
     names = list(value) if isinstance(value, list | dict) else []
     unquoted = [name for name in names if isinstance(name, bool) or not isinstance(name, str | int | float)]
     if unquoted:
         raise DataError(f"{path}: label {unquoted[0]!r} is no text to YAML: put it in quotes")
+    if isinstance(tree, yaml.MappingNode):
+        # YAML itself lets the last of equal keys win.
+        _check([key.value for key, _ in tree.value])
     if isinstance(value, list):
         _check([str(name) for name in value])
         value = dict.fromkeys(map(str, value))

@@ -91,6 +91,8 @@ def table(found: dict[str, dict[str, Any] | None], seeds: int) -> str:
         for seed in range(1, seeds + 1)
         if (summary := found.get(f"single/{task}_{seed}"))
     }
+    if len(singles) < len(TASKS) * seeds:
+        sys.exit("a single-task run failed: nothing to compare with")
     rows = [f"| weighting | seeds | {' | '.join(TASKS)} | mean | to single-task | time | memory MiB |"]
     rows.append("|" + "---|" * (len(TASKS) + 6))
     every = [statistics.mean(singles[task, s] for task in TASKS) for s in range(1, seeds + 1)]

@@ -2,6 +2,10 @@
 
 import itertools
 import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 import yaml
@@ -56,7 +60,7 @@ def test_the_points_stand_in_a_table_on_standard_error(swept):
     lines = [line.split() for line in first.err.splitlines() if line.startswith(("run ", "optim.lr="))]
     assert lines[0][:4] == ["run", "status", "optim.lr", "steps"]
     assert lines[1][:4] == ["optim.lr=0.0001", "done", "0.0001", "3"]
-    assert lines[2][:4] == ["optim.lr=1e+30", "started", "1e+30", "-"]
+    assert lines[2][:4] == ["optim.lr=1e+30", "failed", "1e+30", "-"]
 
 
 def test_asked_again_finished_points_are_left_alone_and_failed_ones_tried_again(swept):
@@ -145,3 +149,28 @@ def test_cfg_prints_every_point_as_a_document_and_runs_nothing(points, mtl, tmp_
     result = mtl("train", "-m", "task=rte", "seed=1,2", "run.name=x", "--cfg")
     assert [values["seed"] for values in yaml.safe_load_all(result.out)] == [1, 2]
     assert (points[0], list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_point_killed_without_warning_goes_on_from_its_checkpoint_exactly(tmp_path, cache):
+    words = (*WORDS, "train.steps=40", "checkpoint.every=4", "batch.size=8", "optim.lr=1e-4,1e-3")
+    assert command(tmp_path, cache, *words, "run.name=whole").code == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mtl_cli.cli.app", *words, "run.name=killed"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        env={**os.environ, "MTL_CACHE": str(cache), "MTL_OUTPUTS": "outputs"},
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not (tmp_path / "outputs/killed/optim.lr=0.0001/checkpoints/step_000012").exists():
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    again = command(tmp_path, cache, *words, "run.name=killed")
+    assert again.code == 0, again.err
+    assert "resume   from step_0000" in again.err
+    for point in ("optim.lr=0.0001", "optim.lr=0.001"):
+        weights = [
+            tmp_path / f"outputs/{name}/{point}/checkpoints/last/encoder/model.safetensors"
+            for name in ("whole", "killed")
+        ]
+        assert weights[0].read_bytes() == weights[1].read_bytes()

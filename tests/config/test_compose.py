@@ -2,6 +2,7 @@ import pytest
 
 from mtl_cli.config.compose import compose, groups, loaded, options
 from mtl_cli.config.convert import convert_or_raise
+from mtl_cli.config.registry import FAMILIES
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError
 
@@ -257,7 +258,7 @@ def test_a_user_s_options_and_groups_are_listed_with_ours(tmp_path):
 def test_without_a_folder_only_ours_are_listed():
     with loaded() as loader:
         assert groups(loader) == ["backbone", "method", "sampler", "schedule", "sharing", "task", "weighting"]
-        assert options(loader, "sharing") == ["hard"]
+        assert set(options(loader, "sharing")) == FAMILIES["sharing"].keys()
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.schema import EvalConfig, RunSection, SourceConfig, TrainConfig, ZeroshotConfig
+from mtl_cli.expression import Expression
 
 NAN = float("nan")
 
@@ -104,7 +105,12 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("checkpoint.keep", 0, "must be more than 0"),
         ("checkpoint.every", 0, "must be more than 0"),
         ("run.if_exists", "overwrite", "'overwrite' is not one of 'error', 'resume', 'skip'."),
-        ("weights.rte", NAN, "must be a number; found nan"),
+        ("weights.rte", NAN, "must be a number or must be an expression such as 'min(1, step/500)'; found nan"),
+        ("weights.rte", "stp/500", "'stp/500': unknown name 'stp'. Did you mean 'step'?"),
+        ("weights.rte", "step.real", "is not allowed. An expression may hold numbers, step, steps, epoch"),
+        ("weights.rte", "1 - 2", "must be 0 or more; '1 - 2' is -1 at step 0"),
+        ("weights.rte", "log(step)", "'log(step)' has no finite value at step 0"),
+        ("weights.rte", "epoch - 1", "must be 0 or more; 'epoch - 1' is -1 at step 0"),
         ("weights.rte", -0.5, "must be 0 or more; found -0.5"),
         ("tasks.rte.max_length", 7, "must be at least 8 tokens"),
         ("tasks.rte.text", ["a", "b", "c"], "must name one column, or two for a pair; found 3"),
@@ -150,6 +156,22 @@ def test_a_task_without_weight_and_a_weight_without_task_are_told(values, proble
     found = problems(values)
     assert found["weights.stsb"] == "missing: every task has a weight. Add +weights.stsb=1.0"
     assert found["weights.stbs"] == "no task has this name. Did you mean 'stsb'? To drop it: ~weights.stbs"
+
+
+def test_a_weight_may_be_an_expression_and_a_number_stays_one(values):
+    values["weights"] = {"rte": "min(1, step/500)", "stsb": 2}
+    assert convert_or_raise(TrainConfig, values).weights == {"rte": Expression("min(1, step/500)"), "stsb": 2.0}
+
+
+@pytest.mark.parametrize("text", ["300 - step", "1 if step < 301 else -1", "300 - step * 301 / steps"])
+def test_every_step_of_a_run_of_known_length_must_have_a_weight(values, problems, text):
+    values["weights"]["rte"], values["train"]["steps"] = text, 302
+    assert problems(values)["weights.rte"].endswith("at step 301")
+
+
+def test_where_the_length_follows_from_the_rows_only_the_first_step_is_looked_at(values, problems):
+    values["weights"]["rte"] = "300 - step"
+    assert problems(values) == {}
 
 
 def test_weights_that_are_all_0_are_told(values, problems):

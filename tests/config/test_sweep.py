@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from mtl_cli.config.compose import compose
-from mtl_cli.config.sweep import points, varied
+from mtl_cli.config.sweep import Axis, axes, points, varied
 from mtl_cli.errors import ConfigError
 
 
@@ -90,3 +90,39 @@ def test_what_is_no_override_is_told():
 def test_only_what_varies_names_a_point():
     overrides = ["task=rte", "optim.lr=1,2", "seed=range(3)", "run.name='a,b'", "~weights.rte"]
     assert varied(overrides) == ["optim.lr=1,2", "seed=range(3)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "axis"),
+    [
+        ("weights.rte=interval(0.1,10)", Axis("weights.rte", 0.1, 10, True, False)),
+        ("a=tag(linear,interval(0,1))", Axis("a", 0, 1, False, False)),
+        ("a=int(interval(8,64))", Axis("a", 8, 64, True, True)),
+        ("+a=x,y", Axis("+a", 0, 0, False, False, ("x", "y"))),
+    ],
+)
+def test_an_axis_of_a_search(text, axis):
+    assert axes(["b=1", text], "log") == [axis]
+
+
+def test_a_value_of_an_axis_is_an_override_that_composes_to_it():
+    value = 0.1 + 0.2
+    (axis,) = axes(["optim.lr=interval(0.1,10)"], "log")
+    assert compose("train", [axis.written(value)]).values["optim"]["lr"] == value
+    (whole,) = axes(["batch.size=int(interval(8,64))"], "linear")
+    assert whole.written(12.0) == "batch.size=12"
+    assert [whole.probe(0), whole.probe(1)] == ["batch.size=8", "batch.size=64"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a=interval(0,1)", r"a log scale begins above 0. For this one: tag\(linear,interval\(0.0,1.0\)\)"),
+        ("a=interval(2,1)", "goes from less to more; found 2.0 and 1.0"),
+        ("a=tag(lgo,interval(1,2))", "the tag of an interval is log or linear; found lgo"),
+        ("a=1", "no override has a range"),
+    ],
+)
+def test_an_axis_that_cannot_be_searched_is_told(text, message):
+    with pytest.raises(ConfigError, match=message):
+        axes([text], "log")

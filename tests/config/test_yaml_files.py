@@ -8,6 +8,7 @@ from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import Node, bind, convert_or_raise
 from mtl_cli.config.paths import config_dir
 from mtl_cli.config.schema import EvalConfig, TrainConfig, ZeroshotConfig
+from mtl_cli.config.sweep import points
 
 FILES = sorted(config_dir().rglob("*.yaml"))
 IN_GROUPS = [path for path in FILES if path.parent != config_dir()]
@@ -24,9 +25,9 @@ def comment(path):
 
 
 def command(path):
-    """Command and overrides of the comment: they end where four spaces begin the description."""
+    """Command and overrides of the comment: they end where four spaces begin the description; of a sweep, its first point."""
     words = comment(path).removeprefix("# mtl ").split("    ")[0].split(" ")
-    return words[0], [word for word in words[1:] if "=" in word and not word.startswith("-")]
+    return words[0], points([word for word in words[1:] if "=" in word and not word.startswith("-")])[0]
 
 
 @functools.cache
@@ -90,7 +91,7 @@ def test_the_nine_tasks_of_glue_are_all_there():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["hf", "explicit"])
+@pytest.mark.parametrize("name", ["hf", "explicit", "groups"])
 def test_what_only_the_user_can_know_is_asked_for(name):
     (path,) = config_dir().glob(f"*/{name}.yaml")
     assert "???" in path.read_text()

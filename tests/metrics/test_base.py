@@ -62,6 +62,47 @@ def test_resampling_in_small_pieces_gives_the_same_numbers(metric, classes, monk
     assert whole.shape == (50,)
 
 
+def two_series(classes):
+    gold, first = data(classes)
+    return gold, np.stack([first, np.where(np.arange(len(gold)) % 5 == 0, gold, first)])
+
+
+@each_metric
+def test_series_resampled_together_meet_the_same_rows(metric, classes):
+    gold, predicted = two_series(classes)
+    rng = np.random.default_rng(1)
+    plain = []
+    for _ in range(1500):
+        rows = rng.integers(0, len(gold), len(gold))
+        plain.append([metric.value(gold[rows], one[rows], classes) for one in predicted])
+    first, second = metric.resampled_together(gold, predicted, classes, 1500, np.random.default_rng(2))
+    a, b = np.array(plain).T
+    assert np.std(second - first) == pytest.approx(np.std(b - a), rel=0.1)
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(np.corrcoef(a, b)[0, 1], abs=0.05)
+    assert np.mean(second - first) == pytest.approx(np.mean(b - a), abs=0.15 * np.std(b - a))
+
+
+@each_metric
+def test_resampling_together_is_the_same_in_small_pieces_and_for_a_twin(metric, classes, monkeypatch):
+    gold, predicted = two_series(classes)
+    three = np.concatenate([predicted, predicted[:1]])
+    whole = metric.resampled_together(gold, three, classes, 50, np.random.default_rng(4))
+    monkeypatch.setattr(base, "_CELLS", 7 * 80)
+    pieces = metric.resampled_together(gold, three, classes, 50, np.random.default_rng(4))
+    np.testing.assert_array_equal(pieces, whole)
+    np.testing.assert_array_equal(whole[0], whole[2])
+    assert whole.shape == (3, 50)
+
+
+@each_metric
+def test_a_metric_of_its_own_kind_is_resampled_together_row_by_row(metric, classes):
+    gold, predicted = two_series(classes)
+    slow = base.Metric.resampled_together(metric, gold, predicted, classes, 300, np.random.default_rng(3))
+    fast = metric.resampled_together(gold, predicted, classes, 3000, np.random.default_rng(3))
+    assert slow.shape == (2, 300)
+    assert np.std(slow[1] - slow[0]) == pytest.approx(np.std(fast[1] - fast[0]), rel=0.25)
+
+
 def test_the_confusion_matrix_has_gold_by_row():
     found = confusion(np.array([0.0, 0.0, 2.0]), np.array([0.0, 1.0, 0.0]), 3)
     np.testing.assert_array_equal(found, [[1, 1, 0], [0, 0, 0], [1, 0, 0]])

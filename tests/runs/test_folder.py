@@ -145,7 +145,7 @@ def test_differences_name_leaves_that_are_missing_on_either_side():
     assert differences({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "z": 3}}) == [("a.x", 1, None), ("a.z", None, 3)]
 
 
-@pytest.mark.parametrize("key", ["run", "fabric"])
+@pytest.mark.parametrize("key", ["run", "fabric", "seeds", "baselines", "baseline_budget"])
 def test_where_and_how_a_run_is_made_is_no_difference(key):
     assert differences({key: {"x": 1}}, {key: {"x": 2}}) == []
 

@@ -143,3 +143,9 @@ def test_all_that_is_wrong_with_labels_is_told_together():
 def test_no_template_at_all_is_refused():
     with pytest.raises(ConfigError, match="templates: '' has no place for the label"):
         make_labels(["a", "b"], [])
+
+def test_a_label_that_stands_twice_in_a_file_is_refused(tmp_path):
+    path = tmp_path / "labels.yaml"
+    path.write_text("pos: good\nneg: bad\npos: fine\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="pos stands more than once"):
+        parse_labels(str(path))
