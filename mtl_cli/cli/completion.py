@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import typer
 
@@ -23,7 +24,7 @@ def complete(ctx: typer.Context, incomplete: str) -> list[str]:
 
     words = [str(w) for w in ctx.params.get("overrides") or []]
     head, word = _joined(words, incomplete)
-    primary = ctx.info_name if ctx.info_name in ("eval", "zeroshot") else "train"
+    primary = primary_of(str(ctx.info_name), words)
     try:
         with loaded(user_config_dirs(ctx.params.get("config_dir"))):
             answers = _query(GlobalHydra.instance().config_loader(), primary, word)
@@ -32,6 +33,13 @@ def complete(ctx: typer.Context, incomplete: str) -> list[str]:
     return sorted(
         a.removeprefix(head) for a in answers if a.startswith(word) and not a.lstrip("+~").startswith("hydra")
     )
+
+
+def primary_of(command: str, words: Sequence[str]) -> str:
+    """Name of the YAML file with the keys that a command takes."""
+    if command == "affinity" and any(word.lstrip("+").startswith("run=") for word in words):
+        return "affinity_run"
+    return command if command in ("affinity", "eval", "zeroshot") else "train"
 
 
 def _joined(words: list[str], incomplete: str) -> tuple[str, str]:

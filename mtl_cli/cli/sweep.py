@@ -35,12 +35,13 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
         ConfigError: a point cannot be run.
         RunError: some points failed; the others are done.
     """
-    from mtl_cli.config.sweep import points, varied
+    from mtl_cli.config.sweep import first, points, varied
 
     axes = varied(overrides)
     _check_keys(axes)
-    if _searches(overrides, axes, config_dir):
-        _run_search(overrides, axes, config_dir, show=show)
+    section = composed("train", first(overrides), config_dir).values["search"]
+    if section["trials"] is not None:
+        _run_search(overrides, axes, section["scale"], config_dir, show=show)
         return
     found = _asked(overrides, points(overrides), axes, config_dir)
     if show:
@@ -53,19 +54,10 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
     _report(sweep(found.asked, folder), len(found.asked), folder, "tries these again")
 
 
-def _searches(overrides: list[str], axes: list[str], config_dir: str | None) -> bool:
-    """Whether `search.trials` is given, here or in a YAML file."""
-    if any(text.lstrip("+").startswith("search.") for text in overrides):
-        plain = [text for text in overrides if text not in axes]
-        return composed("train", plain, config_dir).values["search"]["trials"] is not None
-    return False
-
-
-def _run_search(overrides: list[str], varied: list[str], config_dir: str | None, *, show: bool) -> None:
+def _run_search(overrides: list[str], varied: list[str], scale: str, config_dir: str | None, *, show: bool) -> None:
     from mtl_cli.config import sweep as grammar
 
     fixed = [text for text in overrides if text not in varied]
-    scale = composed("train", fixed, config_dir).values["search"]["scale"]
     axes = grammar.axes(varied, scale)
     whole = _asked(overrides, [[*fixed, *(axis.probe(0) for axis in axes)]], varied, config_dir)
     if show:

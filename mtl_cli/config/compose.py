@@ -71,7 +71,7 @@ def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] 
     """Compose a primary config with overrides.
 
     Args:
-        primary: "train", "eval" or "zeroshot".
+        primary: "train", "affinity", "affinity_run", "eval" or "zeroshot".
         overrides: in Hydra's grammar: `key=value`, `+key=value`, `~key`, `group=option`, `group=[a,b]`.
         config_dirs: the user's folders; they add options to the shipped ones.
 
@@ -120,6 +120,7 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
     """Look at each override by itself, since Hydra stops at the first fault."""
     faults: list[Fault] = []
     known = set(groups(loader))
+    taken = _taken(primary)
     group_overrides: list[str] = []
     value_overrides: list[Override] = []
     for text in overrides:
@@ -130,7 +131,11 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
                 Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}") + _quoted(text))
             )
             continue
-        if override.key_or_group in known:
+        if override.key_or_group in known - taken:
+            faults.append(
+                Fault(override.key_or_group, f"nothing of this group is chosen here. There is: {_sections(primary)}")
+            )
+        elif override.key_or_group in known:
             wrong = list(_group_faults(override, options(loader, override.key_or_group)))
             faults.extend(wrong)
             group_overrides += [] if wrong else [text]
@@ -138,6 +143,16 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
             value_overrides.append(override)
     faults.extend(_value_faults(primary, group_overrides, value_overrides, known))
     return faults or [Fault("", _first_paragraph(str(error)))]
+
+
+def _taken(primary: str) -> set[str]:
+    """Groups that a primary config chooses from."""
+    choices = hydra_compose(primary, return_hydra_config=True).hydra.runtime.choices
+    return {str(key) for key in choices}
+
+
+def _sections(primary: str) -> str:
+    return ", ".join(str(key) for key in hydra_compose(primary))
 
 
 def _group_faults(override: Override, names: list[str]) -> Iterator[Fault]:

@@ -43,6 +43,22 @@ def varied(overrides: Sequence[str]) -> list[str]:
     return [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
 
 
+def first(overrides: Sequence[str]) -> list[str]:
+    """Each override with its first value, or the lower end of its interval: what all points have in common with one another.
+
+    Raises:
+        ConfigError: an override is not in Hydra's grammar, or holds no value.
+    """
+    found = []
+    for text in overrides:
+        override = _parsed(text)
+        if override.is_interval_sweep():
+            found.append(f"{override.get_key_element()}={cast(IntervalSweep, override.value()).start}")
+        else:
+            found.append(points([text])[0][0])
+    return found
+
+
 @dataclass(frozen=True)
 class Axis:
     """What a search may choose of one key."""

@@ -12,6 +12,7 @@ from mtl_cli.train.select import Selector
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import JournalStorage
 
 STUDY = "search"
 Watch = Callable[[Sequence[TaskScore], int], bool]
@@ -30,27 +31,35 @@ class TrialWatch:
 
     def __call__(self, scores: Sequence[TaskScore], step: int) -> bool:
         """Report an evaluation to the study; what was reported before a run was killed is not reported again."""
-        from optuna.trial import Trial
-
-        study = open_study(Path(self.journal), 1, self.prune_after)
-        storage, trial = study._storage, study.trials[self.number]
+        storage = _storage(Path(self.journal))
+        study = _study(storage, 1, self.prune_after)
+        # Optuna hands out a trial that can report to the asking process alone, so the storage is told here.
         study_id = storage.get_study_id_from_name(STUDY)
-        live = Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, self.number))
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, self.number)
         value = Selector(self.objective, None, 0.0).value(scores)
-        if step not in trial.intermediate_values and value == value:
-            live.report(value, step)
-        return bool(live.should_prune())
+        if value == value and step not in storage.get_trial(trial_id).intermediate_values:
+            storage.set_trial_intermediate_value(trial_id, step, value)
+        return bool(study.pruner.prune(study, storage.get_trial(trial_id)))
 
 
 def open_study(journal: Path, objectives: int, prune_after: int) -> Study:
     """The study of a file, made if it is not there. More is better: objectives where less is better have their sign turned."""
-    import optuna
+    return _study(_storage(journal), objectives, prune_after)
+
+
+def _storage(journal: Path) -> JournalStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def _study(storage: JournalStorage, objectives: int, prune_after: int) -> Study:
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(journal))),
+        storage=storage,
         study_name=STUDY,
         directions=["maximize"] * objectives,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=prune_after),
@@ -71,7 +80,6 @@ class WatchedSelector(Selector):
     def __init__(self, select: str, patience: int | None, min_delta: float, watch: Watch) -> None:
         super().__init__(select, patience, min_delta)
         self._watch = watch
-        self.pruned = False
 
     def update(self, scores: Sequence[TaskScore], step: int) -> bool:
         """Take in an evaluation; true if it is the best so far."""

@@ -133,7 +133,7 @@ class _Search:
         varied = {axis.key.lstrip("+"): trial.params[axis.key] for axis in self._space.axes}
         self._ledger.add(asked, varied)
         if trial.state.name == "FAIL":
-            self._ledger.fail(point_name(asked), str(trial.user_attrs.get("error", "failed")))
+            self._ledger.fail(point_name(asked), str(self._study.user_attrs.get(_error_key(trial.number), "failed")))
         return asked
 
     def _job(self, number: int, asked: Asked) -> Job:
@@ -159,9 +159,7 @@ class _Search:
                 self._study.tell(number, values)
                 return outcome
             error = ConfigError(f"search.objective: {', '.join(self._section.objectives)} came to no number")
-        storage = self._study._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
-        storage.set_trial_user_attr(trial_id, "error", str(error))
+        self._study.set_user_attr(_error_key(number), str(error))
         self._study.tell(number, state=TrialState.FAIL)
         return Outcome(outcome.name, error)
 
@@ -188,6 +186,10 @@ class _Search:
             top = max(done, key=lambda trial: (trial.value, -trial.number))
             words = " ".join(axis.written(top.params[axis.key]) for axis in self._space.axes)
             log.info("best     trial_%03d, %s %.4f: %s", top.number, objectives[0], top.value, words)
+
+
+def _error_key(number: int) -> str:
+    return f"error of trial {number}"
 
 
 def _distributions(axes: Sequence[Axis]) -> dict[str, BaseDistribution]:

@@ -43,6 +43,7 @@ from mtl_cli.runs.folder import RunFolder, begin, default_name, open_run
 from mtl_cli.runs.provenance import environment, peak_memory_mib, process_start
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.train.affinity import LookAheads
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.loop import Loop, Settings, Stop, StopNow, Trained
 from mtl_cli.train.select import Selector
@@ -51,12 +52,13 @@ from mtl_cli.weighting.base import Chosen, Weighting
 log = logging.getLogger(__name__)
 
 
-def train(asked: Asked, watch: Watch | None = None) -> Path:
+def train(asked: Asked, watch: Watch | None = None, look_ahead: float | None = None) -> Path:
     """Train one run and return its folder.
 
     Args:
         asked: the run.
         watch: sees every evaluation and may end the run as pruned; can be pickled.
+        look_ahead: learning rate with which each look at the gradients looks ahead too (`train.affinity`); None: it does not.
 
     Raises:
         ConfigError, DataError: what was asked cannot be run; a folder made for it is gone again.
@@ -74,7 +76,7 @@ def train(asked: Asked, watch: Watch | None = None) -> Path:
             if folder.finished:
                 log.info("%s is finished: nothing to do", path)
                 return path
-        result = fabric.launch(_worker, _Job(asked, builders, path, watch))  # type: ignore[arg-type]
+        result = fabric.launch(_worker, _Job(asked, builders, path, watch, look_ahead))  # type: ignore[arg-type]
         if isinstance(result, MtlError):
             raise result
         return path
@@ -92,8 +94,10 @@ def _discard_unstarted(folder: RunFolder) -> None:
 class _Job:
     """What a process needs to run; no dataclass, since Fabric looks into those for modules to share."""
 
-    def __init__(self, asked: Asked, builders: Builders, path: Path, watch: Watch | None) -> None:
-        self.asked, self.builders, self.path, self.watch = asked, builders, path, watch
+    def __init__(
+        self, asked: Asked, builders: Builders, path: Path, watch: Watch | None, look_ahead: float | None
+    ) -> None:
+        self.asked, self.builders, self.path, self.watch, self.look_ahead = asked, builders, path, watch, look_ahead
 
 
 def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
@@ -102,7 +106,7 @@ def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
         setup_messages()  # a process of its own has none yet
     try:
         with logging_to(job.path / "log.txt", quiet=not fabric.is_global_zero):
-            _Run(fabric, job.asked, job.builders, job.path, job.watch).go()
+            _Run(fabric, job.asked, job.builders, job.path, job.watch, job.look_ahead).go()
     except MtlError as error:
         if fabric.is_global_zero and (job.path / "config.yaml").is_file():
             with (job.path / "log.txt").open("a", encoding="utf-8") as stream:
@@ -115,9 +119,10 @@ class _Run:
     """The parts of one run in the order they are made."""
 
     def __init__(
-        self, fabric: Fabric, asked: Asked, builders: Builders, path: Path, watch: Watch | None = None
-    ) -> None:
-        self.watch = watch
+        self, fabric: Fabric, asked: Asked, builders: Builders, path: Path, watch: Watch | None = None,
+        look_ahead: float | None = None,
+    ) -> None:  # fmt: skip
+        self.watch, self.look_ahead = watch, look_ahead
         self.fabric, self.asked, self.config, self.builders, self.path = fabric, asked, asked.config, builders, path
         self.began = time.time()
         self.checkpoints = Checkpoints(path / "checkpoints")
@@ -333,7 +338,10 @@ class _Run:
             return None
         if not self.model.shares:
             return None
-        return Diagnostics(tuple(self.kinds), section.every, Chosen(section.params))
+        names, chosen = tuple(self.kinds), Chosen(section.params)
+        if self.look_ahead is not None:
+            return LookAheads(names, section.every, chosen, look_ahead=self.look_ahead)
+        return Diagnostics(names, section.every, chosen)
 
     def _begin(self, resumed: Checkpoint | None) -> None:
         """Mark the folder as a run; nothing has been trained before this."""

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
+from mtl_cli.errors import RunError
 from mtl_cli.runs.files import explained, plain
 
 
@@ -41,3 +42,13 @@ class MetricsLog:
         """Close the file."""
         with explained(self._path.parent):  # after a write that failed, this tries once more
             self._stream.close()
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """What a log holds. Raises `RunError` if it is not there, or a line is no JSON."""
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: a line is no JSON: {error}") from error

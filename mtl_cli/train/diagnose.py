@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtl_cli.weighting.base import Chosen, StepPasses
+from mtl_cli.weighting.base import Chosen, StepPasses, TaskGradients
 
 HELD = 0.9
 """A task with more than this share of the gradient is named."""
@@ -88,6 +88,10 @@ class Diagnostics:
         """One forward pass a task, and a backward pass down to the chosen layers."""
         with torch.random.fork_rng():
             gradients = passes.task_gradients(lambdas_K, self.chosen, others=False)
+        return self.looked(gradients, lambdas_K)
+
+    def looked(self, gradients: TaskGradients, lambdas_K: Tensor) -> Look:
+        """What gradients are like that are there already."""
         gramian_PP = gradients.gramian().double().cpu()
         norms_P = gramian_PP.diagonal().clamp(min=0).sqrt()
         cosines_PP = gramian_PP / torch.outer(norms_P, norms_P)

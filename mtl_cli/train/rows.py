@@ -1,8 +1,9 @@
 """The matrix J of task gradients, kept from step to step. Legend: K tasks, N columns of J, V rows of an embedding table, U of them in
 the step, D its width.
 
-A task's backward pass writes straight into its row: `.grad` of each chosen parameter is a view of it. Of an embedding table only the
-rows that the step's tokens ask for get columns, since all others are zero for every task.
+A task's first backward pass is copied into its row while it is in the caches, and from then on `.grad` of each chosen parameter is a
+view of it, so that later passes add to it there. Of an embedding table only the rows that the step's tokens ask for get columns, since
+all others are zero for every task.
 """
 
 from __future__ import annotations
@@ -25,6 +26,18 @@ class _Place:
 
     parameter: nn.Parameter
     columns: slice
+
+
+def _lander(view: Tensor) -> Callable[[Tensor], None]:
+    """A hook that moves a parameter's first gradient to its place in J."""
+
+    def land(parameter: Tensor) -> None:
+        if parameter.grad is not view:
+            assert parameter.grad is not None
+            view.copy_(parameter.grad)
+            parameter.grad = view
+
+    return land
 
 
 class RowStore:
@@ -84,10 +97,13 @@ class RowStore:
     def row(self, p: int) -> Iterator[None]:
         """Inside, gradients of the chosen parameters go to row p of J."""
         row = self._row(p)
-        row.zero_()
+        hooks = []
         for place in self._places:
-            place.parameter.grad = row[place.columns].view_as(place.parameter)
+            place.parameter.grad = None
+            land = _lander(row[place.columns].view_as(place.parameter))
+            hooks.append(place.parameter.register_post_accumulate_grad_hook(land))
         at = self._dense_width
+        row[at:].zero_()
         for table in self._tables:
             width = len(self._ids_U) * table.embedding_dim
             table.sink = self._adder(row[at : at + width].view(len(self._ids_U), table.embedding_dim))
@@ -95,7 +111,10 @@ class RowStore:
         try:
             yield
         finally:
-            for place in self._places:
+            for place, hook in zip(self._places, hooks, strict=True):
+                hook.remove()
+                if place.parameter.grad is None:
+                    row[place.columns].zero_()
                 place.parameter.grad = None
             for table in self._tables:
                 table.sink = None
@@ -113,10 +132,13 @@ class RowStore:
 
     def _row(self, p: int) -> Tensor:
         """Where row p is summed up: J itself, or a float32 row beside it if J is narrower."""
-        if self._dtype == torch.float32:
-            return self._wide()[p]
+        return self._wide()[p] if self._dtype == torch.float32 else self.beside()
+
+    def beside(self) -> Tensor:
+        """A float32 row beside J, shape [N]; inside `row` it is in use, after that anyone may write to it."""
+        assert self._matrix is not None
         if self._scratch is None or len(self._scratch) < self._width:
-            self._scratch = torch.empty(self._width, device=self.parameters[0].device)
+            self._scratch = torch.empty(self._matrix.shape[1], device=self.parameters[0].device)
         return self._scratch[: self._width]
 
     def _wide(self) -> Tensor:

@@ -13,7 +13,7 @@ from mtl_cli.data.batch import Batch, StepBatch
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.train.rows import RowStore
-from mtl_cli.weighting.base import Chosen, TaskGradients, Weighted
+from mtl_cli.weighting.base import BadStep, Chosen, TaskGradients, Weighted
 
 
 class Passes:
@@ -67,7 +67,7 @@ class Passes:
 
     def pull(self, weights_K: Tensor) -> Weighted:
         """See `StepPasses.pull`."""
-        weights_K = weights_K.to(self._fabric.device)
+        weights_K = self._of_first(weights_K.to(self._fabric.device))
         losses_K = self._sum(self._kept)
         if losses_K.requires_grad:  # a process may have no row of a step
             # A task that is absent may have any weight, infinite too: zero times it must stay zero.
@@ -97,6 +97,8 @@ class Passes:
                     losses_K[k] += loss.detach()
                     if loss.requires_grad:  # a task need not reach what was chosen, such as another group's branch
                         self._fabric.backward(weights_K[k] * loss)
+            if not counts_K[k]:
+                raise BadStep("number of rows", f"is too small for {part[1]} parts", k)
             scale = self._batch.counts[self._names[k]] / counts_K[k]
             if scale != 1:
                 losses_K[k] *= scale
@@ -104,12 +106,12 @@ class Passes:
         matrix_PN = store.matrix(len(self.present_P))
         if self._fabric.world_size > 1:
             matrix_PN.copy_(self._fabric.all_reduce(matrix_PN, reduce_op="sum"))  # type: ignore[arg-type]
-        return TaskGradients(self.present_P, self._reduced(losses_K), matrix_PN)
+        return TaskGradients(self.present_P, self._reduced(losses_K), matrix_PN, store.beside())
 
     def descend(self, chosen: Chosen, direction_N: Tensor) -> Tensor | None:
         """See `StepPasses.descend`."""
         store = self._store(chosen)
-        store.write(direction_N)
+        store.write(self._of_first(direction_N))
         reached = {id(p) for k in self.present_P for p in self._model.parameters_of(self._names[k])}
         for p in store.parameters:
             # As after plain training: another group's branch has no gradient, rather than a zero one that would let AdamW move it.
@@ -174,6 +176,13 @@ class Passes:
 
     def _sum(self, passes: Sequence[Tensor]) -> Tensor:
         return torch.stack([self._zeros(), *passes]).sum(0)
+
+    def _of_first(self, values: Tensor) -> Tensor:
+        """What the first process has: a method that draws at random has drawn something else in each."""
+        if self._fabric.world_size == 1:
+            return values
+        mine = values if self._fabric.is_global_zero else torch.zeros_like(values)
+        return self._fabric.all_reduce(mine, reduce_op="sum")  # type: ignore[return-value]
 
     def _zeros(self) -> Tensor:
         return torch.zeros(len(self._kinds), device=self._fabric.device)

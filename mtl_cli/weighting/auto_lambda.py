@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mtl_cli.weighting.base import RowDtype, StepPasses, Weighted, finite
-from mtl_cli.weighting.gradient import TaskGradientWeighting, alive, combine
+from mtl_cli.weighting.gradient import TaskGradientWeighting, alive, combine, finite_gramian
 
 
 class AutoLambda(TaskGradientWeighting):
@@ -64,6 +64,7 @@ class AutoLambda(TaskGradientWeighting):
         with passes.moved(self._chosen, -self._look_ahead * combine(matrix_PN, w_P)):
             held = passes.task_gradients(lambdas_K, self._chosen, part=(1, 2))
         finite(held.losses_K, held.index_P)
+        finite_gramian(held)
         primary_P = self._primary_K[list(held.index_P)].to(matrix_PN.device)
         aim_N = combine(held.matrix_PN, primary_P)
         self._w_K.grad = torch.zeros_like(self._w_K)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 RowDtype = Literal["float32", "bfloat16"]
 BLOCK = 1 << 20
 """Columns of J that are widened to float32 at a time."""
+CACHED = 1 << 15
+"""Columns of a few rows that a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class TaskGradients:
     """As in `Weighted`."""
     matrix_PN: Tensor
     """J; its columns are in an order that one step keeps. The next call of `task_gradients` with the same choice writes over it."""
+    beside_N: Tensor | None = None
+    """Memory for a direction, float32; that call writes over it too."""
 
     def gramian(self) -> Tensor:
         """G = J J^T in float32, shape [P, P], a block of columns at a time so that narrow rows are never widened whole."""
         gramian = torch.zeros(len(self.index_P), len(self.index_P), device=self.matrix_PN.device)
-        for at in range(0, self.matrix_PN.shape[1], BLOCK):
-            wide = self.matrix_PN[:, at : at + BLOCK].float()
+        for at in range(0, self.matrix_PN.shape[1], CACHED):
+            wide = self.matrix_PN[:, at : at + CACHED].float()
             gramian += wide @ wide.T
         return gramian
 

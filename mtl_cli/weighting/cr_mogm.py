@@ -11,16 +11,16 @@ from torchjd.aggregation import (
     CRMOGMWeighting,
     DualProjWeighting,
     IMTLGWeighting,
-    MGDAWeighting,
     PCGradWeighting,
     UPGradWeighting,
 )
 
 from mtl_cli.weighting.base import RowDtype
 from mtl_cli.weighting.gradient import AliveRows, GramianWeighting, solver
+from mtl_cli.weighting.mgda import EvenMGDA
 
 METHODS = {
-    "mgda": MGDAWeighting,
+    "mgda": EvenMGDA,
     "pcgrad": PCGradWeighting,
     "upgrad": UPGradWeighting,
     "dualproj": DualProjWeighting,

@@ -35,6 +35,8 @@ class FairGrad(GramianWeighting):
         if alpha <= 0:
             raise ValueError(f"alpha must be more than 0; found {alpha}")
         self._alpha = alpha
+        # With 1, w_i takes back whatever g_i is multiplied by.
+        self.scale_free = alpha == 1
         self._method = FairGradWeighting(alpha)
 
     def weights(self, rows: AliveRows) -> Tensor:

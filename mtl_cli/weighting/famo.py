@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchjd.scalarization import FAMO as TorchJDFAMO  # noqa: N811
 
-from mtl_cli.weighting.base import StepPasses, finite
+from mtl_cli.weighting.base import StepPasses
 from mtl_cli.weighting.scalar import Scalarised, positive
 
 
@@ -41,8 +41,10 @@ class FAMO(Scalarised):
     def after_step(self, passes: StepPasses, step: int) -> None:  # noqa: ARG002
         """Move xi by what the step did to the losses of the same rows."""
         if len(self.names_K) > 1:
-            losses_P = finite(passes.again(), passes.present_P).cpu()
-            self._method.update(positive(losses_P, list(passes.present_P)))
+            losses_P = passes.again()[list(passes.present_P)].cpu()
+            # A loss that has no logarithm at the new point says nothing about the weights; the next step finds it.
+            if bool((losses_P.isfinite() & (losses_P > 0)).all()):
+                self._method.update(losses_P)
 
     def state_dict(self) -> dict[str, Any]:
         """xi and the moments of its Adam, which TorchJD's own `state_dict` leaves out."""

@@ -138,7 +138,7 @@ class AliveRows:
     def combined(self, weights_Q: Tensor) -> Aggregated:
         """d = J^T w."""
         weights_P = self.spread(weights_Q)
-        return Aggregated(combine(self._gradients.matrix_PN, weights_P), weights_P)
+        return Aggregated(combine(self._gradients.matrix_PN, weights_P, self._gradients.beside_N), weights_P)
 
 
 def alive(gradients: TaskGradients, lambdas_K: Tensor) -> AliveRows:
@@ -147,14 +147,11 @@ def alive(gradients: TaskGradients, lambdas_K: Tensor) -> AliveRows:
     Raises:
         BadStep: a gradient is not finite, or is zero although the task has a weight.
     """
-    gramian_PP = gradients.gramian().cpu()
+    gramian_PP = finite_gramian(gradients)
     at_Q: list[int] = []
     for p, k in enumerate(gradients.index_P):
-        square = float(gramian_PP[p, p])
-        if not square < float("inf"):
-            raise BadStep("gradient on the shared parameters", "is not finite", k)
         if float(lambdas_K[k]) != 0:
-            if square == 0:
+            if float(gramian_PP[p, p]) == 0:
                 raise BadStep("gradient on the shared parameters", "is zero", k)
             at_Q.append(p)
     if not at_Q:
@@ -162,12 +159,29 @@ def alive(gradients: TaskGradients, lambdas_K: Tensor) -> AliveRows:
     return AliveRows(gradients, tuple(at_Q), gramian_PP[at_Q][:, at_Q])
 
 
-def combine(matrix_PN: Tensor, weights_P: Tensor) -> Tensor:
-    """w^T J in float32, shape [N]; narrow rows are widened a block of columns at a time."""
-    if matrix_PN.dtype == torch.float32:
-        return weights_P @ matrix_PN
-    starts = range(0, matrix_PN.shape[1], BLOCK)
-    return torch.cat([weights_P @ matrix_PN[:, at : at + BLOCK].float() for at in starts])
+def finite_gramian(gradients: TaskGradients) -> Tensor:
+    """G on the CPU. Raises `BadStep` if a gradient is not finite."""
+    gramian_PP = gradients.gramian().cpu()
+    for p, k in enumerate(gradients.index_P):
+        if not float(gramian_PP[p, p]) < float("inf"):
+            raise BadStep("gradient on the shared parameters", "is not finite", k)
+    return gramian_PP
+
+
+def combine(matrix_PN: Tensor, weights_P: Tensor, out_N: Tensor | None = None) -> Tensor:
+    """w^T J in float32, shape [N]; narrow rows are widened a block of columns at a time.
+
+    Args:
+        matrix_PN: J.
+        weights_P: w.
+        out_N: where to write it; None: to memory of its own, which on a CPU takes as long to get as to fill.
+    """
+    width = matrix_PN.shape[1]
+    direction_N = torch.empty(width, device=matrix_PN.device) if out_N is None else out_N
+    block = width if matrix_PN.dtype == torch.float32 else BLOCK
+    for at in range(0, width, block):
+        torch.mv(matrix_PN[:, at : at + block].float().T, weights_P, out=direction_N[at : at + block])
+    return direction_N
 
 
 class GramianWeighting(GradientWeighting):

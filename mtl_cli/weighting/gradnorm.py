@@ -56,28 +56,32 @@ class GradNorm(TaskGradientWeighting):
         losses_P = finite(gradients.losses_K, gradients.index_P).cpu()
         rows = alive(gradients, lambdas_K)
         ones_P = torch.ones(len(gradients.index_P), device=gradients.matrix_PN.device)
-        penalty = passes.descend(self._chosen, combine(gradients.matrix_PN, ones_P))
         at = list(gradients.index_P)
-        self._first_K[at] = torch.where(self._first_K[at].isnan(), losses_P, self._first_K[at])
-        self._move(rows.tasks_Q, rows.gramian_QQ.diagonal().sqrt(), rows.losses_Q.cpu())
+        first_K = self._first_K.clone()
+        first_K[at] = torch.where(first_K[at].isnan(), losses_P, first_K[at])
+        first_Q = first_K[list(rows.tasks_Q)]
+        if not bool((first_Q > 0).all()):
+            task = rows.tasks_Q[int(first_Q.argmin())]
+            raise BadStep("loss", f"is {float(first_Q.min())} in its first step, and GradNorm divides by it", task)
+        penalty = passes.descend(self._chosen, combine(gradients.matrix_PN, ones_P))
+        self._first_K = first_K
+        self._move(rows.tasks_Q, rows.gramian_QQ.diagonal().sqrt(), rows.losses_Q.cpu() / first_Q)
         return Weighted(gradients.losses_K, weights_K, penalty)
 
-    def _move(self, tasks_Q: Sequence[int], norms_Q: Tensor, losses_Q: Tensor) -> None:
-        """One Adam step on w, then the sum of w is K again."""
-        first_Q = self._first_K[list(tasks_Q)]
-        if not bool((first_Q > 0).all()):
-            raise BadStep("loss", "was 0 in its first step, and GradNorm divides by it", tasks_Q[int(first_Q.argmin())])
-        ratios_Q = losses_Q / first_Q
+    def _move(self, tasks_Q: Sequence[int], norms_Q: Tensor, ratios_Q: Tensor) -> None:
+        """One Adam step on w, then these tasks' w sum to what they did, so that the sum over all stays K."""
+        moving = [self._w_K[k] for k in tasks_Q]
+        before = torch.stack([w.detach() for w in moving]).sum()
         targets_Q = norms_Q.mean() * (ratios_Q / ratios_Q.mean()).pow(self._alpha)
         for k, norm, target in zip(tasks_Q, norms_Q.tolist(), targets_Q.tolist(), strict=True):
             w = self._w_K[k]
             # d/dw |w n - target|, n = norm / w the gradient's norm without w.
-            w.grad = torch.tensor(norm / float(w) * ((norm > target) - (norm < target)))
+            w.grad = torch.tensor(norm / float(w.detach()) * ((norm > target) - (norm < target)))
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
         with torch.no_grad():
-            clamped_K = torch.stack(list(self._w_K)).clamp(min=LEAST)
-            for w, value in zip(self._w_K, clamped_K * len(self._w_K) / clamped_K.sum(), strict=True):
+            clamped_Q = torch.stack([w.detach() for w in moving]).clamp(min=LEAST)
+            for w, value in zip(moving, clamped_Q * before / clamped_Q.sum(), strict=True):
                 w.copy_(value)
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:

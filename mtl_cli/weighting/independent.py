@@ -7,8 +7,8 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from mtl_cli.weighting.base import BLOCK, BadStep, StepPasses, Weighted, finite
-from mtl_cli.weighting.gradient import TaskGradientWeighting, combine
+from mtl_cli.weighting.base import BLOCK, StepPasses, Weighted, finite
+from mtl_cli.weighting.gradient import TaskGradientWeighting, alive, combine
 
 
 class IndependentWeighting(TaskGradientWeighting):
@@ -28,20 +28,20 @@ class IndependentWeighting(TaskGradientWeighting):
         for part in range(3):
             gradients = passes.task_gradients(lambdas_K, self._chosen, part=(part, 3))
             finite(gradients.losses_K, gradients.index_P)
+            rows = alive(gradients, lambdas_K)
             losses.append(gradients.losses_K)
             # The next part is written over this one.
             kept.append(gradients.matrix_PN.clone() if part < 2 else gradients.matrix_PN)
         crossed_PP = torch.zeros(len(kept[0]), len(kept[0]), device=kept[0].device)
         for at in range(0, kept[0].shape[1], BLOCK):
             crossed_PP += kept[0][:, at : at + BLOCK].float() @ kept[1][:, at : at + BLOCK].float().T
-        if not bool(crossed_PP.isfinite().all()):
-            raise BadStep("gradient on the shared parameters", "is not finite")
-        weights_P = self.independent_weights(crossed_PP.cpu()).to(kept[2].device, torch.float32) * len(crossed_PP)
+        at_Q = list(rows.at_Q)
+        weights_P = rows.spread(rows.count * self.independent_weights(crossed_PP[at_Q][:, at_Q].cpu()))
         penalty = passes.descend(self._chosen, combine(kept[2], weights_P))
         weights_K = lambdas_K.to(weights_P.device, copy=True)
         weights_K[list(passes.present_P)] *= weights_P
         return Weighted(torch.stack(losses).mean(0), weights_K, penalty)
 
     @abstractmethod
-    def independent_weights(self, crossed_PP: Tensor) -> Tensor:
-        """w from J_1 J_2^T, shape [P, P], on the CPU."""
+    def independent_weights(self, crossed_QQ: Tensor) -> Tensor:
+        """w from J_1 J_2^T of the rows that take part, on the CPU, shape [Q]."""

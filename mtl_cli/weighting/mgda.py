@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 from torchjd.aggregation import MGDAWeighting
 
 from mtl_cli.weighting.base import RowDtype
 from mtl_cli.weighting.gradient import AliveRows, GramianWeighting
+
+TIE = 1e-6
+"""Added to each mean squared length, so that of several equally short vectors that of the most even weights is found."""
+
+
+class EvenMGDA(MGDAWeighting):
+    """TorchJD's solver, which gives all weight to the first of two tasks with the same gradient, but for ties."""
+
+    def forward(self, gramian: Tensor, /) -> Tensor:
+        """Weights of a Gramian whose diagonal is about 1, shape [Q]."""
+        return super().forward(gramian + TIE * torch.eye(len(gramian), dtype=gramian.dtype))  # type: ignore[arg-type]
 
 
 class MGDA(GramianWeighting):
@@ -34,7 +46,7 @@ class MGDA(GramianWeighting):
         max_iters: int,
     ) -> None:
         super().__init__(names_K, lambdas, params=params, rows=rows)
-        self._method = MGDAWeighting(epsilon, max_iters)
+        self._method = EvenMGDA(epsilon, max_iters)
 
     def weights(self, rows: AliveRows) -> Tensor:
         """See `GramianWeighting.weights`."""

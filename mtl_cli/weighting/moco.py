@@ -54,16 +54,17 @@ class MoCo(GradientWeighting):
         self._weights_K = torch.full((len(names_K),), 1 / len(names_K))
         self._steps = 0
 
-    def aggregate(self, gradients: TaskGradients, rows: AliveRows, step: int) -> Aggregated:  # noqa: ARG002
-        """Move Y towards g_i / |g_i| L_i, then w."""
+    def aggregate(self, gradients: TaskGradients, rows: AliveRows, step: int) -> Aggregated:
+        """Move Y towards g_i / |g_i| v_i, then w."""
         self._steps += 1
         matrix_QN, at = rows.matrix_QN(), list(rows.tasks_Q)
         if self._tracked_KN is None:
             self._tracked_KN = torch.zeros(len(self.names_K), matrix_QN.shape[1], device=matrix_QN.device)
         rate = self._beta / self._steps**self._beta_sigma
         lengths_Q = rows.gramian_QQ.diagonal().sqrt().to(matrix_QN.device)
+        values_Q = self.lambdas_K(step).to(matrix_QN.device)[at] * gradients.losses_K[at]
         for q, k in enumerate(at):
-            self._tracked_KN[k] += rate * (matrix_QN[q] * (rows.losses_Q[q] / lengths_Q[q]) - self._tracked_KN[k])
+            self._tracked_KN[k] += rate * (matrix_QN[q] * (values_Q[q] / lengths_Q[q]) - self._tracked_KN[k])
         tracked_QN = self._tracked_KN[at]
         gramian_QQ = (tracked_QN @ tracked_QN.T).cpu()
         old_Q = self._weights_K[at]

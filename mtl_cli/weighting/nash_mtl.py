@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,10 @@ class NashMTL(GramianWeighting):
         """See `GramianWeighting.weights`."""
         # TorchJD asks for J, but uses J J^T and lengths of combinations alone: any root of the Gramian serves.
         values_Q, vectors_QQ = torch.linalg.eigh(rows.gramian_QQ.double())
-        return self._method(vectors_QQ * values_Q.clamp(min=0).sqrt())
+        with warnings.catch_warnings():
+            # cvxpy's word on the form of TorchJD's program: it is as slow as it is.
+            warnings.filterwarnings("ignore", message="You are solving a parameterized problem that is not DPP")
+            return self._method(vectors_QQ * values_Q.clamp(min=0).sqrt())
 
     def state_dict(self) -> dict[str, Any]:
         """Steps so far and the last solution, where the next one starts."""

@@ -42,9 +42,9 @@ class SDMGrad(IndependentWeighting):
         super().__init__(names_K, lambdas, params=params, rows=rows)
         self._method = SDMGradWeighting(lr, momentum, iterations, preference)
 
-    def independent_weights(self, crossed_PP: Tensor) -> Tensor:
+    def independent_weights(self, crossed_QQ: Tensor) -> Tensor:
         """w from J_1 J_2^T."""
-        return self._method(crossed_PP)
+        return self._method(crossed_QQ)
 
     def state_dict(self) -> dict[str, Any]:
         """w."""

@@ -42,7 +42,8 @@ class STCH(Scalarised):
     def scalar(self, losses_P: Tensor, lambdas_P: Tensor, present_P: list[int], step: int) -> Tensor:
         """Warm-up or method."""
         logs_P = positive(losses_P, present_P).log()
-        if step < self._warmup:
+        # Steps that were passed over may have left the warm-up without a loss.
+        if step < self._warmup or not self._seen:
             if step >= self._warmup // 2:
                 self._sums_K += losses_P.detach()
                 self._seen += 1

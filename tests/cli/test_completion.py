@@ -55,6 +55,8 @@ def test_nothing_typed_lists_the_groups_and_sections_and_nothing_of_hydras_own()
 @pytest.mark.parametrize(
     ("command", "word", "answers"),
     [
+        ("affinity", "measure.k", ["measure.kind="]),
+        ("affinity", "optim.lr", ["optim.lr="]),
         ("eval", "checkp", ["checkpoint="]),
         ("zeroshot", "labe", ["labels="]),
         ("check", "optim.lr", ["optim.lr="]),
@@ -63,6 +65,11 @@ def test_nothing_typed_lists_the_groups_and_sections_and_nothing_of_hydras_own()
 )
 def test_each_command_completes_its_own_keys(command, word, answers):
     assert ask(word, command=command) == answers
+
+
+def test_affinity_of_a_run_completes_the_keys_of_that_question():
+    assert ask("sour", "run=outputs/x", command="affinity") == ["source="]
+    assert ask("sour", command="affinity") == []
 
 
 def test_a_folder_of_ones_own_is_looked_at(tmp_path, monkeypatch):

@@ -4,15 +4,22 @@ import functools
 
 import pytest
 
+from mtl_cli.cli.completion import primary_of
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import Node, bind, convert_or_raise
 from mtl_cli.config.paths import config_dir
-from mtl_cli.config.schema import EvalConfig, TrainConfig, ZeroshotConfig
+from mtl_cli.config.schema import AffinityConfig, AffinityRunConfig, EvalConfig, TrainConfig, ZeroshotConfig
 from mtl_cli.config.sweep import points
 
 FILES = sorted(config_dir().rglob("*.yaml"))
 IN_GROUPS = [path for path in FILES if path.parent != config_dir()]
-CONFIGS = {"train": TrainConfig, "eval": EvalConfig, "zeroshot": ZeroshotConfig}
+CONFIGS = {
+    "train": TrainConfig,
+    "affinity": AffinityConfig,
+    "affinity_run": AffinityRunConfig,
+    "eval": EvalConfig,
+    "zeroshot": ZeroshotConfig,
+}
 
 files = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(config_dir()).as_posix())
 in_groups = pytest.mark.parametrize("path", IN_GROUPS, ids=lambda path: path.relative_to(config_dir()).as_posix())
@@ -25,9 +32,10 @@ def comment(path):
 
 
 def command(path):
-    """Command and overrides of the comment: they end where four spaces begin the description; of a sweep, its first point."""
+    """Primary config and overrides of the comment: they end where four spaces begin the description; of a sweep, its first point."""
     words = comment(path).removeprefix("# mtl ").split("    ")[0].split(" ")
-    return words[0], points([word for word in words[1:] if "=" in word and not word.startswith("-")])[0]
+    overrides = points([word for word in words[1:] if "=" in word and not word.startswith("-")])[0]
+    return primary_of(words[0], overrides), overrides
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Batches move as a whole."""
 
 import numpy as np
+import pytest
 import torch
 
 from mtl_cli.data.collate import RowRef, collate
@@ -31,3 +32,39 @@ def test_what_a_batch_lacks_it_lacks_after_the_move():
     assert moved.mask_BL is None
     assert moved.types_BL is None
     assert moved.tokens == 8
+
+
+def two_tasks():
+    lengths = np.array([3, 5, 4, 2])
+    sets = {"a": encoded_set(lengths, types=True), "b": encoded_set(lengths, types=True, first_id=5000)}
+    return collate([RowRef(task, i, int(n)) for task in "ab" for i, n in enumerate(lengths)], sets, 0)
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_every_other_row_of_a_part_is_a_batch_cut_to_its_longest_row(k):
+    whole = two_tasks()
+    part = whole.parts[k]
+    cut = whole.only(part, slice(0, None, 2))
+    lengths = whole.mask_BL[part.rows].sum(1)[::2]
+    assert cut.ids_BL.shape == (2, int(lengths.max()))
+    assert torch.equal(cut.ids_BL, whole.ids_BL[part.rows][::2, : int(lengths.max())])
+    assert torch.equal(cut.types_BL, whole.types_BL[part.rows][::2, : int(lengths.max())])
+    assert cut.tokens == int(lengths.sum())
+    assert [(p.task, p.rows) for p in cut.parts] == [("ab"[k], slice(0, 2))]
+    assert torch.equal(cut.parts[0].labels_B, part.labels_B[::2])
+
+
+def test_rows_of_one_length_need_no_mask_on_their_own():
+    whole = two_tasks()
+    assert whole.only(whole.parts[0], slice(1, 2)).mask_BL is None
+    assert whole.only(whole.parts[0], slice(0, 2)).mask_BL is not None
+    even = batch([4, 4], types=False)
+    cut = even.only(even.parts[0], slice(1, None))
+    assert cut.mask_BL is None
+    assert cut.types_BL is None
+    assert torch.equal(cut.ids_BL, even.ids_BL[1:])
+
+
+def test_no_row_is_no_batch():
+    whole = two_tasks()
+    assert whole.only(whole.parts[0], slice(4, None)) is None

@@ -314,3 +314,22 @@ def test_a_limit_is_a_seeded_choice_without_repeats_in_the_order_of_the_file():
     assert found.tolist() == sorted(found.tolist()) == limited(encoded, "a", 50, 1).tolist()
     assert found.tolist() != limited(encoded, "a", 50, 2).tolist()
     assert found.tolist() != limited(encoded, "b", 50, 1).tolist()
+
+
+def test_passes_by_task_hold_rows_of_one_task_each_and_are_the_same_step():
+    apart = loader(passes=Passes(20, 5, None, by_task=True))
+    for t in range(10):
+        step = apart.step(t)
+        assert all(len(batch.parts) == 1 for batch in step.passes)
+        assert max(batch.rows for batch in step.passes) <= 5
+        order = [batch.parts[0].task for batch in step.passes]
+        assert order == sorted(order)
+    assert steps_of(loader(passes=Passes(20, None, None, by_task=True)), 10) == steps_of(loader(), 10)
+
+
+def test_passes_by_task_are_shared_by_processes_as_others_are():
+    shards = [loader(rank=rank, world=2, passes=Passes(20, None, None, by_task=True)) for rank in range(2)]
+    for t in range(6):
+        found = [shard.step(t) for shard in shards]
+        assert {len(rows_of(step)) for step in found} == {8}
+        assert found[0].counts == found[1].counts

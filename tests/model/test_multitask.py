@@ -82,3 +82,44 @@ def test_frozen_parameters_are_not_among_the_trained():
 def test_the_same_seed_builds_the_same_model(seed):
     one, other = model("rte", seed=seed), model("rte", seed=seed)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def names_of(found):
+    return {name for name, _ in found}
+
+
+def test_parameters_are_chosen_by_what_is_asked():
+    m = model("rte", "mnli")
+    every = names_of(m.trained())
+    assert names_of(m.choose("everything")) == every
+    assert names_of(m.choose("all")) == {n for n in every if n.startswith("sharing.")}
+    assert names_of(m.choose(1)) == {n for n in every if "layer.1." in n}
+    assert names_of(m.choose(2)) == {n for n in every if ".layer." in n}
+    assert names_of(m.choose(99)) == names_of(m.choose("all"))
+    assert names_of(m.choose(r"layer\.0\..*query")) == {n for n in every if "layer.0.attention.self.query" in n}
+
+
+def test_the_depth_of_a_parameter_is_its_layer():
+    m = model("rte")
+    depths = {name: m.depth(name) for name, _ in m.trained()}
+    assert {d for n, d in depths.items() if "embeddings" in n} == {0}
+    assert {d for n, d in depths.items() if "layer.1." in n} == {2}
+    assert {d for n, d in depths.items() if n.startswith("heads.")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [("nonesuch", "meant by 'nonesuch'; one of them is called sharing"), ("lora", "meant by 'lora'"),
+     ("(", r"'\(' is neither all, a number of layers, lora, nor a regular expression")],
+)  # fmt: skip
+def test_a_choice_without_parameters_is_refused_with_a_name_that_there_is(params, words):
+    with pytest.raises(ValueError, match=words):
+        model("rte").choose(params)
+
+
+def test_frozen_parameters_are_not_chosen():
+    m = model("rte", "mnli")
+    m.sharing.backbone.encoder.requires_grad_(False)
+    with pytest.raises(ValueError, match="one of them is called none"):
+        m.choose("all")
+    assert names_of(m.choose("everything")) == names_of(m.trained())

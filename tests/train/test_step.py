@@ -13,6 +13,7 @@ from mtl_cli.optim.schedule import Linear
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from mtl_cli.train.step import Passes, share_gradients
+from mtl_cli.weighting.base import Chosen
 from mtl_cli.weighting.static import Static
 from tests.fakes import cpu, encoded, one_step, tiny_backbone
 
@@ -47,8 +48,8 @@ class Ranks:
     world_size = 2
     device = torch.device("cpu")
 
-    def __init__(self, other=None):
-        self.other, self.sent = other, None
+    def __init__(self, other=None, first=True):
+        self.other, self.sent, self.is_global_zero = other, None, first
 
     def all_reduce(self, tensor, reduce_op):
         assert reduce_op == "sum"
@@ -144,15 +145,18 @@ def test_gradients_do_not_depend_on_the_cut_into_passes(seed):
 
 
 @pytest.mark.parametrize("passes", [None, [[0, 3], [1, 2, 8], [4, 5, 6, 7]]])
-def test_accumulate_is_the_weighted_sum_of_losses_and_its_backward(passes):
+def test_forward_and_pull_are_accumulate_with_the_losses_known_first(passes):
     model, sets = model_and_sets()
     step = one_step(sets, 0, passes)
     weighted, first = after(model, step)
     second = copy.deepcopy(model)
     run = Passes(second, KINDS, step, cpu())
-    losses = run.losses()
-    run.backward((LAMBDAS * losses).sum())
-    torch.testing.assert_close(weighted.losses_K, losses.detach(), atol=1e-6, rtol=0)
+    losses_K = run.forward()
+    assert not losses_K.requires_grad
+    pulled = run.pull(LAMBDAS)
+    torch.testing.assert_close(weighted.losses_K, losses_K, atol=1e-6, rtol=0)
+    torch.testing.assert_close(weighted.losses_K, pulled.losses_K, atol=1e-6, rtol=0)
+    assert pulled.weights_K.tolist() == LAMBDAS.tolist()
     assert_close(gradients(first), gradients(second))
 
 
@@ -178,16 +182,16 @@ def test_a_task_without_rows_has_loss_nan_and_no_gradient():
     assert all(torch.isfinite(g).all() for g in gradients(copied).values())
 
 
-def test_losses_leave_a_task_without_rows_out_of_the_graph():
+def test_a_task_without_rows_may_have_any_weight():
     model, sets = model_and_sets()
     del sets["b"]
     step = one_step(sets, 0)
     _, first = after(model, step)
     run = Passes(model, KINDS, step, cpu())
-    losses = run.losses()
-    run.backward((LAMBDAS * losses)[~torch.isnan(losses)].sum())
-    assert torch.isnan(losses).tolist() == [False, True, False]
+    assert torch.isnan(run.forward()).tolist() == [False, True, False]
+    run.pull(torch.where(torch.arange(3) == 1, torch.inf, LAMBDAS))
     assert_close(gradients(first), gradients(model))
+    assert all(p.grad is None for p in model.head("b").parameters())
 
 
 def test_a_weight_of_zero_leaves_the_head_as_it_is_and_still_tells_the_loss():
@@ -221,6 +225,27 @@ def test_two_processes_have_the_gradient_and_losses_of_one():
     share_gradients(model_here, tuple("abc"), here)
     torch.testing.assert_close(weighted.losses_K, whole.losses_K, atol=1e-6, rtol=0)
     assert_close(gradients(alone), gradients(model_here))
+
+
+def test_the_second_process_takes_the_weights_that_the_first_has_drawn():
+    model, sets = model_and_sets()
+    step = one_step(sets, 0)
+    _, expected = after(model, step)
+    passes = Passes(model, KINDS, step, Ranks(LAMBDAS, first=False))
+    passes.forward()
+    passes.pull(torch.tensor([7.0, 8.0, 9.0]))
+    assert_close(gradients(model), gradients(expected))
+
+
+def test_the_second_process_takes_the_direction_that_the_first_has_drawn():
+    model, sets = model_and_sets()
+    chosen = Chosen(1)
+    size = sum(p.numel() for _, p in model.choose(1))
+    drawn, own = torch.arange(float(size)), torch.ones(size)
+    passes = Passes(model, KINDS, one_step(sets, 0), Ranks(drawn, first=False))
+    passes.descend(chosen, own)
+    assert torch.equal(torch.cat([p.grad.flatten() for _, p in model.choose(1)]), drawn)
+    assert {id(p) for p in passes.settled} == {id(p) for _, p in model.choose(1)}
 
 
 def test_a_task_that_no_process_has_gets_no_gradient():
@@ -264,7 +289,11 @@ def test_one_task_is_plain_training():
     moments, losses = {}, []
     for t, step in enumerate(batches(sets, 6)):
         set_rates(optimizer, schedule.factor(t))
-        losses.append(Static(("a",), (1.0,)).backward(Passes(model, {"a": KINDS["a"]}, step, cpu()), t).losses_K.item())
+        losses.append(
+            Static(("a",), lambda step: (1.0,))
+            .backward(Passes(model, {"a": KINDS["a"]}, step, cpu()), t)
+            .losses_K.item()
+        )
         optimizer.step()
         optimizer.zero_grad()
         one = step.passes[0]
