@@ -37,7 +37,7 @@ def bash(monkeypatch, capsys):
 
 def test_options_of_a_group_are_completed():
     assert ask("task=s") == ["task=sick_e", "task=sick_r", "task=sst2", "task=stsb"]
-    assert ask("weighting=st") == ["weighting=static"]
+    assert ask("weighting=sta") == ["weighting=static"]
 
 
 def test_groups_and_keys_are_completed():
@@ -111,9 +111,9 @@ def test_a_folder_that_is_not_there_gives_nothing():
     ("words", "answers"),
     [
         (("train", "task", "=", "s"), ["sick_e", "sick_r", "sst2", "stsb"]),
-        (("train", "weighting", "=", "st"), ["static"]),
-        (("train", "weighting", "="), ["static"]),
-        (("train", "task", "=", "rte", "weighting", "="), ["static"]),
+        (("train", "weighting", "=", "sta"), ["static"]),
+        (("train", "sharing", "="), ["groups", "hard"]),
+        (("train", "task", "=", "rte", "sharing", "="), ["groups", "hard"]),
         (("train", "optim.l"), ["optim.layer_decay=", "optim.lr="]),
         (("train", "task", "=", "rte", "optim.l"), ["optim.layer_decay=", "optim.lr="]),
         (("eval", "task", "=", "rt"), ["rte"]),
@@ -133,7 +133,7 @@ def test_behind_an_equals_sign_bash_gets_every_option(bash):
 
 
 def test_in_the_middle_of_a_line_the_word_at_the_cursor_counts(bash):
-    assert bash("train", "weighting", "=", "seed", "=", "1", at=3) == ["static"]
+    assert bash("train", "sharing", "=", "seed", "=", "1", at=3) == ["groups", "hard"]
 
 
 def test_behind_a_finished_word_keys_are_offered(bash):
@@ -141,7 +141,7 @@ def test_behind_a_finished_word_keys_are_offered(bash):
 
 
 def test_a_shell_that_keeps_words_whole_gets_whole_words(bash):
-    assert bash("train", "weighting=st") == ["weighting=static"]
+    assert bash("train", "weighting=sta") == ["weighting=static"]
 
 
 def test_a_real_process_answers_and_imports_no_torch():
