@@ -7,6 +7,7 @@ texts of a pair apart) and `meta.json`. Its name is a digest of everything the a
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -74,10 +75,16 @@ class EncodedSet:
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     """Digest of everything the tokenizer does to a text."""
-    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    has_types = "token_type_ids" in tokenizer.model_input_names
+    return _fingerprint(tokenizer.backend_tokenizer.to_str(), has_types, tokenizer.truncation_side)
+
+
+@functools.lru_cache(maxsize=4)
+def _fingerprint(rules_json: str, has_types: bool, truncation_side: str) -> str:
+    rules = json.loads(rules_json)
     # What the last call left there; each call sets them anew.
     rules.update(truncation=None, padding=None)
-    what = [rules, "token_type_ids" in tokenizer.model_input_names, tokenizer.truncation_side]
+    what = [rules, has_types, truncation_side]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_cli.errors import RunError
-from mtl_cli.launch.base import Job, Outcome, Told, cores, done, need, said, stoppable, told
+from mtl_cli.launch.base import Job, Outcome, Told, cores, done, said, stoppable, told
 
 
 class JoblibLauncher:
@@ -34,9 +34,8 @@ class JoblibLauncher:
         self._threads = threads
         self.width = n_jobs or cores()
 
-    def prepare(self, folder: Path) -> None:  # noqa: ARG002
-        """Raise `ConfigError` if joblib is not there."""
-        need("joblib", "joblib")
+    def prepare(self, folder: Path) -> None:
+        """Nothing is needed."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Run all jobs, `width` at once; a worker takes the next one when it is free."""

@@ -70,9 +70,9 @@ class _Lines(_Silent):
         speed = record["speed"].get("examples_per_second", 0.0)
         done = step - self._first
         left = (time.monotonic() - self._began) / done * (self._steps - step) if done else 0.0
-        _say(
-            f"step={step}/{self._steps} loss={record['loss']:.4f} {losses} examples_per_s={speed:.1f} eta_s={left:.0f}"
-        )
+        # Some weightings have no weights, and so no total.
+        total = f"loss={record['loss']:.4f} " if "loss" in record else ""
+        _say(f"step={step}/{self._steps} {total}{losses} examples_per_s={speed:.1f} eta_s={left:.0f}")
 
     def evaluation(self, step: int, scores: Mapping[str, float], mean: float, best: bool) -> None:
         _say(_scores(step, self._steps, scores, mean, best))

@@ -120,10 +120,7 @@ class Checkpoints:
         save_file({k: v.contiguous() for k, v in contents.model.items()}, folder / "heads.safetensors")
         save_file({k: v.contiguous() for k, v in contents.training.items()}, folder / "training.safetensors")
         (folder / "state.json").write_text(json.dumps(plain(dict(contents.state))))
-        self._write_manifest(folder)
-
-    def _write_manifest(self, folder: Path, without: str = "") -> None:
-        files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("manifest.json", without))
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
         listed = {str(p.relative_to(folder)): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
         write_json(folder / "manifest.json", listed)
 
@@ -146,7 +143,13 @@ class Checkpoints:
         """Delete what only a resumed run needs, once the run is done; manifests first, so that each stays whole."""
         for path in self.steps():
             if (path / "training.safetensors").is_file():
-                self._write_manifest(path, without="training.safetensors")
+                manifest = path / "manifest.json"
+                try:
+                    listed = json.loads(manifest.read_text(encoding="utf-8"))
+                    listed.pop("training.safetensors", None)
+                except (OSError, ValueError, TypeError, AttributeError):
+                    continue  # damaged, and stays so: new digests would only hide it
+                write_json(manifest, listed)
                 (path / "training.safetensors").unlink()
 
     def steps(self) -> list[Path]:

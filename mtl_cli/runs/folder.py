@@ -33,6 +33,9 @@ _FREE = (
 _UNSTARTED = re.compile(r"\.lock|log\.txt|\.?(env\.json|overrides\.txt|config\.yaml)(\.[0-9a-f]{8})?")
 """Files that a process leaves that was killed before its run was begun."""
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Reads the same ten times as fast; not every build of PyYAML has it."""
+
 
 class RunFolder:
     """A run folder that this process holds the lock of.
@@ -164,7 +167,7 @@ def read_config(path: Path) -> dict[str, Any]:
         there = f" Runs there: {', '.join(beside)}." if beside else ""
         raise ConfigError(f"run: {path} holds no run (no config.yaml).{there}")
     try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+        values = yaml.load(config.read_text(encoding="utf-8"), Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{config} is not readable as YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):

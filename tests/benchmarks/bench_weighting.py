@@ -83,13 +83,9 @@ class Bench:
         rows: of each task in a step.
         max_length: tokens a row.
         seed: of everything.
-        words: further words of `mtl train`.
     """
 
-    def __init__(
-        self, data_root: Path, cache: str, rows: int, max_length: int, seed: int, words: Sequence[str] = ()
-    ) -> None:
-        import numpy as np
+    def __init__(self, data_root: Path, cache: str, rows: int, max_length: int, seed: int) -> None:
         import torch
 
         from mtl_cli.data.loader import limited
@@ -102,7 +98,7 @@ class Bench:
         self._words = [
             f"task=[{','.join(TASKS)}]", "sampler=all_tasks", "backbone=minilm", "data.source=local", f"data.root={data_root}",
             f"data.cache={cache}", f"data.max_length={max_length}", f"batch.size={rows * len(TASKS)}", "optim.lr=1e-5",
-            "fabric.accelerator=cpu", "fabric.precision=32-true", "diagnostics.every=null", *words,
+            "fabric.accelerator=cpu", "fabric.precision=32-true", "diagnostics.every=null",
         ]  # fmt: skip
         self.config, builders = self.bound(PLAIN)
         torch.manual_seed(seed)
@@ -119,26 +115,23 @@ class Bench:
         rates = Rates(o.lr, o.lr, o.weight_decay, o.betas, o.eps, o.layer_decay)
         placed = [Placed(p, n, self.model.depth(n)) for n, p in self.model.trained()]
         self.optimizer = adamw(placed, self.backbone.layers, rates, iter(()))
-        assert all(len(np.unique(self.sets[n].labels_N[r])) > 1 for n, r in self.rows.items())
 
-    def bound(self, method: str) -> tuple[Any, Any]:
-        """Config and builders of `mtl train weighting=METHOD`."""
+    def bound(self, method: str, words: Sequence[str] = ()) -> tuple[Any, Any]:
+        """Config and builders of `mtl train weighting=METHOD WORDS`."""
         from mtl_cli.config.compose import compose
         from mtl_cli.config.convert import convert_or_raise
         from mtl_cli.config.schema import TrainConfig
         from mtl_cli.recipes.builders import bind_all
 
-        config = convert_or_raise(TrainConfig, compose("train", [*self._words, f"weighting={method}"]).values)
+        config = convert_or_raise(TrainConfig, compose("train", [*self._words, f"weighting={method}", *words]).values)
         return config, bind_all(config)
 
     def loader(self, by_task: bool) -> Any:
         """The same rows in each step, for whoever asks."""
         from mtl_cli.data.loader import Passes, StepLoader
 
-        batch, sampler = (
-            self.config.batch,
-            self.bound(PLAIN)[1].sampler.build(list(self.kinds), list(map(len, self.rows.values()))),
-        )
+        batch, builders = self.config.batch, self.bound(PLAIN)[1]
+        sampler = builders.sampler.build(list(self.kinds), [len(rows) for rows in self.rows.values()])
         return StepLoader(
             self.sets, self.rows, sampler, size=batch.size, window=1, pad_id=self.backbone.pad_id, seed=self.seed,
             passes=Passes(batch.pass_cost, batch.micro_size, batch.micro_tokens, by_task=by_task),
@@ -159,14 +152,15 @@ class Ours:
         bench: what it shares with the others.
         method: its weighting.
         stores: where task gradients are kept; for all methods of one choice of parameters the same place.
+        words: options of the weighting.
     """
 
-    def __init__(self, bench: Bench, method: str, stores: dict[Any, Any]) -> None:
+    def __init__(self, bench: Bench, method: str, stores: dict[Any, Any], words: Sequence[str] = ()) -> None:
         from mtl_cli.train.loop import Loop, Settings, Stop
         from mtl_cli.train.select import Selector
         from mtl_cli.train.step import Passes
 
-        config, builders = bench.bound(method)
+        config, builders = bench.bound(method, words)
         names, o = list(bench.kinds), config.optim
         self.weighting = builders.weighting.build(names, lambda step: [1.0] * len(names))  # noqa: ARG005
         self._bench, self._own = bench, list(self.weighting.parameters())
@@ -499,10 +493,8 @@ def child(args: argparse.Namespace, cache: str) -> None:
     """Three steps of one case of `MEMORY`."""
     method, _, dtype = args.child.partition(" ")
     words = [f"weighting.rows={dtype}"] if dtype else []
-    name = method if dtype else PLAIN
     bench = Bench(args.data_root, cache, args.rows[0], args.max_length, args.seed)
-    bench._words += words
-    turn(Ours(bench, name, {}), args.seed, 3)
+    turn(Ours(bench, method if dtype else PLAIN, {}, words), args.seed, 3)
 
 
 @contextmanager

@@ -16,9 +16,9 @@ STATEFUL = {"famo": ["sampler=all_tasks"], "gradnorm": [], "moco": []}
 
 @pytest.mark.parametrize("name", STATEFUL)
 def test_a_stateful_weighting_killed_and_resumed_goes_on_bit_for_bit(name, mtl, tmp_path, cache):
-    words = [f"weighting={name}", *STATEFUL[name]]
+    words = [f"weighting={name}", *STATEFUL[name], "train.steps=14", "eval.every=7", "checkpoint.every=3"]
     process = start(tmp_path, cache, "killed", *words)
-    wait_for(tmp_path / "outputs/killed/checkpoints/step_000010", process)
+    wait_for(tmp_path / "outputs/killed/checkpoints/step_000006", process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "outputs/killed/summary.json").exists()
@@ -27,6 +27,19 @@ def test_a_stateful_weighting_killed_and_resumed_goes_on_bit_for_bit(name, mtl, 
     assert "resume   from step_0000" in resumed.err
     assert mtl("train", *WORDS, *words, "run.name=whole").code == 0
     assert content(tmp_path / "outputs/killed") == content(tmp_path / "outputs/whole")
+
+
+@pytest.mark.parametrize("name", ["moco", "db_mtl", "graddrop"])
+def test_a_weighting_without_weights_has_no_total_and_says_all_else(name, mtl):
+    result = mtl(*TWO, f"weighting={name}", "train.steps=1")
+    assert result.code == 0, result.err
+    record = next(
+        r for r in map(json.loads, (result.run / "metrics.jsonl").read_text().splitlines()) if r["event"] == "train"
+    )
+    assert set(record["losses"]) == {"rte", "stsb"}
+    assert "loss" not in record
+    assert record["weights"] == record["weighted_losses"] == {}
+    assert "step=1/1 rte=" in result.err
 
 
 def test_looking_at_gradients_changes_nothing(mtl):

@@ -18,7 +18,7 @@ from tests.launch.work import Write
 
 MAKERS = {
     "inprocess": (None, InProcess),
-    "joblib": ("joblib", lambda: JoblibLauncher(n_jobs=2, threads=1)),
+    "joblib": (None, lambda: JoblibLauncher(n_jobs=2, threads=1)),
     "submitit": (
         "submitit",
         lambda: SubmititLauncher(cluster="local", at_once=2, poll_seconds=0.1, parameters={"timeout_min": 5}),
@@ -54,7 +54,6 @@ def test_every_job_runs_and_a_failure_stops_no_other(launcher, tmp_path):
 
 
 def test_joblib_told_to_stop_begins_no_more_and_tells_the_running_ones(tmp_path):
-    pytest.importorskip("joblib")
     jobs = [Job(str(i), Write(tmp_path / str(i), seconds=60.0)) for i in range(6)]
 
     def stop():
