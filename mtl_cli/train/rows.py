@@ -101,7 +101,7 @@ class RowStore:
         for place in self._places:
             place.parameter.grad = None
             land = _lander(row[place.columns].view_as(place.parameter))
-            hooks.append(place.parameter.register_post_accumulate_grad_hook(land))
+            hooks.append(place.parameter.register_post_accumulate_grad_hook(land))  # type: ignore[no-untyped-call]
         at = self._dense_width
         row[at:].zero_()
         for table in self._tables:

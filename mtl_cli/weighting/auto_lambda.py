@@ -12,11 +12,11 @@ from mtl_cli.weighting.gradient import TaskGradientWeighting, alive, combine, fi
 
 
 class AutoLambda(TaskGradientWeighting):
-    """sum_i w_i v_i; w follows the gradient of the held-out loss after a look-ahead step (Liu, James, Davison & Johns 2022, equation 4).
+    """sum_i w_i v_i; w follows the gradient of the held-out loss after a look-ahead step (Liu, James, Davison & Johns 2022).
 
     Half of each task's rows of a step train, half are held out. With theta' = theta - eta sum_i w_i g_i the gradient of the held-out
     loss is d/dw_i = -eta g_i . grad L_held(theta'): w enters theta' linearly, so task gradients give exactly what the paper's finite
-    differences approximate, and a step costs no more rows than a plain one.
+    differences approximate, and a step costs no more rows than a plain one. Half of the heads' gradient is taken at theta'.
 
     Args:
         names_K: names of the tasks.

@@ -12,7 +12,7 @@ from mtl_cli.weighting.gradient import AliveRows, GramianWeighting
 
 
 class ConFIG(GramianWeighting):
-    """The direction with the same cosine to every g_i, as long as the g_i are along it together (Liu, Chu & Thuerey 2025, equation 4).
+    """The direction with the same cosine to every g_i, as long as the g_i are along it together (Liu, Chu & Thuerey 2025).
 
     Args:
         names_K: names of the tasks.

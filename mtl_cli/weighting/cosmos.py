@@ -12,7 +12,7 @@ from mtl_cli.weighting.scalar import Scalarised
 
 
 class COSMOS(Scalarised):
-    """sum_i r_i v_i - penalty cos(r, v), r drawn from a Dirichlet in each step (Ruchte & Grabocka 2021, equation 4).
+    """sum_i r_i v_i - penalty cos(r, v), r drawn from a Dirichlet in each step (Ruchte & Grabocka 2021).
 
     The paper also shows r to the model, to give every trade-off after one training; here the objective alone is used.
 

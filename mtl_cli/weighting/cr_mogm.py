@@ -29,7 +29,7 @@ METHODS = {
 
 
 class CRMOGM(GramianWeighting):
-    """The weights of another method, smoothed over the steps: w <- alpha w + (1 - alpha) w(G) (Zhou et al. 2022, equation 11).
+    """The weights of another method, smoothed over the steps: w <- alpha w + (1 - alpha) w(G) (Zhou et al. 2022).
 
     Args:
         names_K: names of the tasks.

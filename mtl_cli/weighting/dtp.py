@@ -15,7 +15,7 @@ LEAST = 1e-3
 
 
 class DTP(Weighting):
-    """Weights -(1 - k_i)^gamma log k_i, k_i a moving average of task i's score (Guo et al. 2018, equations 3 and 4).
+    """Weights -(1 - k_i)^gamma log k_i, k_i a moving average of task i's score (Guo et al. 2018).
 
     k_i is the score on the validation rows at each evaluation, cut to [0.001, 0.999]; before the first one every weight is lambda_i.
 

@@ -12,7 +12,7 @@ from mtl_cli.weighting.gradient import AliveRows, GramianWeighting
 
 
 class FairGrad(GramianWeighting):
-    """w solves G w = w^(-1/alpha): alpha-fair in how much each task gains (Ban & Ji 2024, equation 7).
+    """w solves G w = w^(-1/alpha): alpha-fair in how much each task gains (Ban & Ji 2024).
 
     Args:
         names_K: names of the tasks.

@@ -14,7 +14,7 @@ from mtl_cli.weighting.scalar import Scalarised, positive
 
 
 class FAMO(Scalarised):
-    """c sum_i z_i log L_i, z = softmax(xi); xi follows the losses' fall at the new point (Liu, Feng et al. 2023, algorithm 2).
+    """c sum_i z_i log L_i, z = softmax(xi); xi follows the losses' fall at the new point (Liu, Feng et al. 2023).
 
     One forward pass of the step's rows more than a plain step.
 

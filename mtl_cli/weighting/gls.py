@@ -9,7 +9,7 @@ from mtl_cli.weighting.scalar import Scalarised, positive
 
 
 class GLS(Scalarised):
-    """The geometric mean of the losses (Chennupati et al. 2019, equation 2)."""
+    """The geometric mean of the losses (Chennupati et al. 2019)."""
 
     scale_free = True
 

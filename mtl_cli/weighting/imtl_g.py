@@ -12,7 +12,7 @@ from mtl_cli.weighting.gradient import AliveRows, GramianWeighting
 
 
 class IMTLG(GramianWeighting):
-    """The combination with equal projections on all g_i / |g_i|, weights summing to one (Liu, Li et al. 2021, equation 4).
+    """The combination with equal projections on all g_i / |g_i|, weights summing to one (Liu, Li et al. 2021).
 
     Args:
         names_K: names of the tasks.

@@ -13,7 +13,9 @@ from mtl_cli.weighting.gradient import Aggregated, AliveRows, GradientWeighting
 
 
 class MoCo(GradientWeighting):
-    """Tracked gradients Y and weights on the simplex that follow their conflict: d = Y^T w (Fernando et al. 2023, algorithm 1).
+    """Tracked gradients Y and weights on the simplex that follow their conflict: d = Y^T w (Fernando et al. 2023).
+
+    The paper projects w on the simplex; as in LibMTL, a softmax puts it there.
 
     Args:
         names_K: names of the tasks.

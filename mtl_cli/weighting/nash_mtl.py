@@ -15,7 +15,7 @@ from mtl_cli.weighting.gradient import AliveRows, GramianWeighting, solver
 
 
 class NashMTL(GramianWeighting):
-    """w solves G w = 1 / w: the Nash bargaining solution (Navon et al. 2022, equation 5), by the paper's convex programs.
+    """w solves G w = 1 / w: the Nash bargaining solution (Navon et al. 2022), by the paper's convex programs.
 
     Args:
         names_K: names of the tasks.

@@ -11,7 +11,7 @@ from mtl_cli.weighting.scalar import Scalarised
 
 
 class PBI(Scalarised):
-    """d_1 + theta d_2: how far the losses are along the direction lambda, and how far beside it (Zhang & Li 2007, section III.C).
+    """d_1 + theta d_2: how far the losses are along the direction lambda, and how far beside it (Zhang & Li 2007).
 
     A task whose loss lies low beside the direction gets a negative weight once theta d_2 outweighs d_1.
 

@@ -13,7 +13,7 @@ from mtl_cli.weighting.scalar import Scalarised, positive
 
 
 class STCH(Scalarised):
-    """m mu log sum_i exp(lambda_i log(L_i / z_i) / mu) after a warm-up on sum_i lambda_i log L_i (Lin, Zhang et al. 2024, equation 9).
+    """m mu log sum_i exp(lambda_i log(L_i / z_i) / mu) after a warm-up on sum_i lambda_i log L_i (Lin, Zhang et al. 2024).
 
     z_i is the mean loss over the second half of the warm-up. LibMTL's form of the method; its warm-up counts epochs, ours steps, since
     runs may be shorter than its four epochs.

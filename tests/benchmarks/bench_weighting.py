@@ -162,7 +162,7 @@ class Ours:
 
         config, builders = bench.bound(method, words)
         names, o = list(bench.kinds), config.optim
-        self.weighting = builders.weighting.build(names, lambda step: [1.0] * len(names))  # noqa: ARG005
+        self.weighting = builders.weighting.build(names, lambda step: [1.0] * len(names))
         self._bench, self._own = bench, list(self.weighting.parameters())
         self._loop = Loop(
             model=bench.model, kinds=bench.kinds, weighting=self.weighting, optimizer=bench.optimizer,
@@ -323,7 +323,7 @@ def torchjd(peers: Peers, aggregator: Any) -> Callable[[list[Any], list[Any]], f
 def libmtl(peers: Peers, method: Callable[[Any], Any]) -> Callable[[list[Any], list[Any]], float]:
     """`_compute_grad` in mode `backward`, a method on the rows, `_reset_grad`."""
 
-    def backward(losses: list[Any], features: list[Any]) -> float:  # noqa: ARG001
+    def backward(losses: list[Any], features: list[Any]) -> float:
         import torch
 
         for k, loss in enumerate(losses):
@@ -525,7 +525,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--rows", type=lambda t: [int(n) for n in t.split(",")], default=[8, 32], help="N[,N...]: rows a task and step")
     add("--max-length", type=int, default=128, help="tokens a row")
     add("--rounds", type=int, default=5, help="counted turns of each pair")
-    add("--steps", type=int, default=2, help="optimiser steps a turn")
+    add("--steps", type=int, default=1, help="optimiser steps a turn")
     add("--seed", type=int, default=1, help="of rows, dropout and heads")
     add("--memory", action="store_true", help="compare peak memory instead of time")
     add("--no-check", action="store_true", help="exit with 0 whatever is found")

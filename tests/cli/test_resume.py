@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from tests.cli.conftest import command
 from tests.conftest import TINY
 
 WORDS = (
@@ -93,6 +95,18 @@ def test_told_to_stop_saves_first_and_goes_on_from_that_very_step(tmp_path, cach
     assert "run.name=told run.if_exists=resume" in err
     resume(tmp_path, cache, "told")
     assert content(tmp_path / "outputs/told") == whole
+
+
+def test_the_command_that_a_stopped_run_gives_goes_on_with_it_whatever_its_name(tmp_path, cache, whole):
+    process = start(tmp_path, cache, '"of a sweep/optim.lr=1e-4,seed=1"')
+    run = tmp_path / "outputs/of a sweep/optim.lr=1e-4,seed=1"
+    wait_for(run / "checkpoints/step_000005", process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    words = shlex.split(err.rpartition("To go on: mtl ")[2])
+    again = command(tmp_path, cache, *words)
+    assert again.code == 0, again.err
+    assert content(run) == whole
 
 
 def test_a_half_written_checkpoint_is_passed_over_and_said_so(tmp_path, cache, whole):

@@ -59,8 +59,11 @@ def test_the_points_stand_in_a_table_on_standard_error(swept):
     _, first, _, _ = swept
     lines = [line.split() for line in first.err.splitlines() if line.startswith(("run ", "optim.lr="))]
     assert lines[0][:4] == ["run", "status", "optim.lr", "steps"]
+    assert lines[0][-1] == "front"
     assert lines[1][:4] == ["optim.lr=0.0001", "done", "0.0001", "3"]
+    assert lines[1][-3:] == ["*", "best", "mean"]
     assert lines[2][:4] == ["optim.lr=1e+30", "failed", "1e+30", "-"]
+    assert "*" not in lines[2]
 
 
 def test_asked_again_finished_points_are_left_alone_and_failed_ones_tried_again(swept):
@@ -78,6 +81,57 @@ def test_the_sweep_and_each_point_record_what_was_asked(swept):
     assert [next(o for o in one["overrides"] if "lr=" in o) for one in listed] == ["optim.lr=1e+30", "optim.lr=0.0001"]
     config = yaml.safe_load((folder / "optim.lr=0.0001/config.yaml").read_text())
     assert (config["optim"]["lr"], config["run"]["name"]) == (1e-4, "sw/optim.lr=0.0001")
+
+
+SMALL = (*TINY, "task=[rte,sst2]", "train.steps=6", "eval.every=3", "batch.size=8")
+VALUES = ("0.5", "2")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, cache):
+    """Runs of their own, each in a process of its own."""
+    folder = tmp_path_factory.mktemp("alone")
+    for value in VALUES:
+        process(folder, cache, "train", *SMALL, f"weights.rte={value}", f"run.name={value}")
+    return [content(folder / f"outputs/{value}") for value in VALUES]
+
+
+def process(folder, cache, *words):
+    shown = subprocess.run(
+        [sys.executable, "-m", "mtl_cli.cli.app", *words], cwd=folder, env={**os.environ, "MTL_CACHE": str(cache)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    return shown
+
+
+def content(run):
+    """What a run came to, without clocks: records, predictions, weights."""
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    files = sorted(
+        [*run.glob("predictions/*"), *run.glob("checkpoints/*/*.safetensors"), *run.glob("checkpoints/*/*/*")]
+    )
+    found = {str(path.relative_to(run)): path.read_bytes() for path in files}
+    assert len(found) > 5
+    return [{k: v for k, v in record.items() if k != "speed"} for record in records], found
+
+
+def test_a_point_equals_the_same_run_alone_bit_for_bit_whatever_ran_before_it(tmp_path, cache, alone):
+    result = command(tmp_path, cache, "train", "-m", *SMALL, f"weights.rte={','.join(VALUES)}", "run.name=in")
+    assert result.code == 0, result.err
+    assert [content(tmp_path / f"outputs/in/weights.rte={value}") for value in VALUES] == alone
+
+
+@pytest.mark.slow
+def test_points_in_worker_processes_equal_runs_alone_bit_for_bit(tmp_path, cache, alone):
+    words = ("launcher=joblib", "launcher.n_jobs=2", f"weights.rte={','.join(VALUES)}", "run.name=jobs")
+    shown = process(tmp_path, cache, "train", "-m", *SMALL, *words)
+    assert shown.stdout == "outputs/jobs\n"
+    assert [content(tmp_path / f"outputs/jobs/weights.rte={value}") for value in VALUES] == alone
+    again = process(tmp_path, cache, "train", "-m", *SMALL, *words)
+    assert [line.split()[:2] for line in again.stderr.splitlines() if line.startswith("weights.rte=")] == [
+        [f"weights.rte={value}", "done"] for value in VALUES
+    ]
 
 
 def test_points_are_the_product_of_the_values_in_the_order_written(points, mtl):

@@ -14,6 +14,7 @@ TWO = ("train", *TINY, "task=[rte,stsb]", "train.steps=4", "train.log_every=1", 
 STATEFUL = {"famo": ["sampler=all_tasks"], "gradnorm": [], "moco": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATEFUL)
 def test_a_stateful_weighting_killed_and_resumed_goes_on_bit_for_bit(name, mtl, tmp_path, cache):
     words = [f"weighting={name}", *STATEFUL[name], "train.steps=14", "eval.every=7", "checkpoint.every=3"]

@@ -243,6 +243,17 @@ def test_dropping_the_training_state_keeps_every_checkpoint_valid(checkpoints):
             verified(path).training()
 
 
+def test_dropping_the_training_state_does_not_make_a_damaged_checkpoint_look_whole(checkpoints):
+    saved(checkpoints, 1, 2, 3)
+    damage(checkpoints.folder / "step_000001" / "heads.safetensors", "cut")
+    damage(checkpoints.folder / "step_000002" / "manifest.json", "cut")
+    checkpoints.drop_training_state()
+    for step in (1, 2):
+        with pytest.raises(RunError, match="is damaged"):
+            verified(checkpoints.folder / f"step_00000{step}")
+    verified(checkpoints.folder / "step_000003")
+
+
 def test_a_kill_while_the_training_state_is_dropped_leaves_valid_checkpoints(checkpoints, monkeypatch):
     def killed(self, missing_ok=False):
         raise Killed

@@ -13,9 +13,8 @@ from mtl_cli.train.rows import RowStore
 from mtl_cli.train.step import Passes
 from mtl_cli.weighting.base import BadStep, Chosen
 from tests.fakes import cpu, encoded, one_step, tiny_backbone
+from tests.train.test_step import KINDS, LABELS, LAMBDAS, TEXTS, assert_close, gradients, model_and_sets
 from tests.weighting.fakes import METHODS, build
-
-from .test_step import KINDS, LABELS, LAMBDAS, TEXTS, assert_close, gradients, model_and_sets
 
 BY_TASK = [[0, 1, 2], [3, 4], [5, 6, 7, 8]]
 CUTS = {"mixed": None, "by task": BY_TASK, "some of both": [[0, 3, 5], [1, 2], [4, 6, 7, 8]]}
