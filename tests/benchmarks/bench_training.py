@@ -308,7 +308,7 @@ def build(bench: Bench, config: TrainConfig, seed: int, breakdown: bool) -> Ours
     fabric, builders, span, o = make_fabric(config.fabric), bench.builders, bench.span, config.optim
     model = MultiTaskModel(builders.sharing.build(backbone, names), {n: k.head for n, k in bench.kinds.items()}, seed)
     model.train()
-    weighting = builders.weighting.build(names, [config.weights[n] for n in names])
+    weighting = builders.weighting.build(names, lambda _: [config.weights[n] for n in names])
     rates = Rates(o.lr, o.lr, o.weight_decay, o.betas, o.eps, o.layer_decay)
     optimizer = adamw([Placed(p, n, None) for n, p in model.trained()], backbone.layers, rates, weighting.parameters())
     sampler = builders.sampler.build(names, [len(bench.rows[n]) for n in names])
@@ -323,8 +323,8 @@ def build(bench: Bench, config: TrainConfig, seed: int, breakdown: bool) -> Ours
     loop = Loop(
         model=model, kinds=bench.kinds, weighting=weighting, optimizer=optimizer, loader=loader, recorder=recorder,
         schedule=builders.schedule.build(span.steps), evaluate=list, selector=Selector("mean", None, 0.0),
-        fabric=fabric, stop=Stop(),
-        settings=Settings(span.steps, span.steps, config.train.log_every, span.steps, None, o.clip_norm),
+        fabric=fabric, stop=Stop(), diagnostics=None,
+        settings=Settings(span.steps, span.steps, config.train.log_every, span.steps, None, o.clip_norm, o.bad_step),
     )  # fmt: skip
     if parts:
         watch_parts(parts, loop, {"model": model, "loader": loader, "optimizer": optimizer, "fabric": fabric})

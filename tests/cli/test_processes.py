@@ -11,7 +11,8 @@ from tests.conftest import TINY
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path, cache):
+@pytest.mark.parametrize("how", [(), ("weighting=pcgrad", "sampler=all_tasks"), ("weighting=uncertainty",)], ids=str)
+def test_two_processes_train_as_one(tmp_path, cache, how):
     from safetensors.torch import load_file
 
     words = [
@@ -22,6 +23,8 @@ def test_two_processes_train_as_one(tmp_path, cache):
         "batch.size=7",
         "train.steps=6",
         "eval.every=3",
+        "diagnostics.every=2",
+        *how,
     ]
     runs = []
     for devices in (1, 2):
