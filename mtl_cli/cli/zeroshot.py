@@ -12,7 +12,7 @@ import typer
 from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
 
 if TYPE_CHECKING:
-    from mtl_cli.recipes.zeroshot import Answer
+    from mtl_cli.zeroshot.answer import Answer
 
 
 def command(
@@ -37,6 +37,39 @@ def command(
     template: Annotated[
         list[str] | None, typer.Option("--template", help="Such as 'This text is about {}.'; several are averaged.")
     ] = None,
+    labels_column: Annotated[
+        str | None, typer.Option("--labels-column", help="Column of each row's own label set: a list or a|b.")
+    ] = None,
+    multi_label: Annotated[bool, typer.Option("--multi-label", help="Any number of labels a text.")] = False,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="With --multi-label: probability that a label needs.")
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option("--prior", help="Shares of the labels: none, uniform, pos=.8,neg=.2, em or sample."),
+    ] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Logits are divided by it.")] = None,
+    fit_temperature: Annotated[
+        int | None,
+        typer.Option("--fit-temperature", metavar="N", help="Fit it on N gold texts, left out of the scores."),
+    ] = None,
+    abstain: Annotated[
+        float | None, typer.Option("--abstain", metavar="P", help="No label where the top probability is below P.")
+    ] = None,
+    target_precision: Annotated[
+        float | None,
+        typer.Option("--target-precision", metavar="P", help="Abstain so that answers are right with share P."),
+    ] = None,
+    hold: Annotated[
+        int | None,
+        typer.Option("--hold", metavar="N", help="Gold texts that --target-precision is found on.  [default: 100]"),
+    ] = None,
+    curve: Annotated[
+        str | None, typer.Option("--curve", metavar="FILE.csv", help="Write coverage and accuracy at each threshold.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="NAME", help="Write a run folder of this name.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--format", help="auto (table on a terminal, else jsonl), table or jsonl.")
     ] = None,
@@ -47,8 +80,8 @@ def command(
 ) -> None:
     """Classify texts into labels that no one trained on.
 
-    Texts come from --text, --file or standard input; answers keep their order. With gold labels, accuracy and macro-F1 go to
-    standard error.
+    Texts come from --text, --file or standard input; answers keep their order. With gold labels, scores with intervals, a
+    confusion matrix and the calibration error go to standard error.
 
     Examples:
 
@@ -56,13 +89,30 @@ def command(
 
       mtl zeroshot --labels labels.yaml --file reviews.csv > answers.jsonl
 
+      mtl zeroshot --labels pos,neg --file gold.csv --prior pos=.8,neg=.2 --target-precision 0.95 --out NAME
+
       mtl zeroshot --labels sports,politics run=outputs/X < lines.txt
     """
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    config = composed("zeroshot", overrides, config_dir)
-    _apply(config.values, labels, text, file, text_column, label_column, template, output)
+    config = composed("zeroshot", [*(overrides or []), *_chosen_prior(prior)], config_dir)
+    if labels is not None:
+        from mtl_cli.zeroshot.labels import parse_labels
+
+        config.values["labels"] = parse_labels(labels)
+    given = {
+        "input.texts": text or None, "input.file": file, "input.text_column": text_column, "input.label_column": label_column,
+        "input.labels_column": labels_column, "templates": template or None, "format": output, "prior": _shares(prior),
+        "decide.multi_label": multi_label or None, "decide.threshold": threshold, "decide.abstain": abstain,
+        "decide.target_precision": target_precision, "decide.hold": hold, "decide.curve": curve,
+        "calibrate.temperature": temperature, "calibrate.fit": fit_temperature, "out.name": out,
+    }  # fmt: skip
+    _apply(config.values, given)
+    if threshold is not None and not config.values["decide"]["multi_label"]:
+        from mtl_cli.errors import ConfigError
+
+        raise ConfigError("--threshold is for --multi-label. To give no answer below a probability: --abstain")
     if cfg:
         print_config(config.values)
         return
@@ -73,37 +123,60 @@ def command(
     quiet_libraries()
     from mtl_cli.recipes.zeroshot import zeroshot
 
+    if checked.out.name is not None:
+        from mtl_cli.recipes.zeroshot import zeroshot_run
+
+        typer.echo(zeroshot_run(checked, config.values, overrides or []))
+        return
     as_table = checked.format == "table" or (checked.format == "auto" and sys.stdout.isatty())
     zeroshot(checked, _table_writer(list(checked.labels or {})) if as_table else _write_json)
 
 
-def _apply(
-    values: dict[str, Any], labels: str | None, text: list[str] | None, file: str | None, text_column: str | None, label_column: str | None,
-    template: list[str] | None, output: str | None,
-) -> None:  # fmt: skip
+def _apply(values: dict[str, Any], given: dict[str, Any]) -> None:
     """Write flags into the composed config: their words may hold what an override's grammar does not allow."""
-    if labels is not None:
-        from mtl_cli.zeroshot.labels import parse_labels
+    for key, value in given.items():
+        if value is not None:
+            section, _, name = key.rpartition(".")
+            (values[section] if section else values)[name] = value
 
-        values["labels"] = parse_labels(labels)
-    given = {"texts": text or None, "file": file, "text_column": text_column, "label_column": label_column}
-    values["input"].update({name: value for name, value in given.items() if value is not None})
-    values.update(
-        {name: value for name, value in (("templates", template or None), ("format", output)) if value is not None}
-    )
+
+def _chosen_prior(prior: str | None) -> list[str]:
+    """A prior by its name, as an override; shares are no name."""
+    return [f"prior={prior}"] if prior is not None and "=" not in prior else []
+
+
+def _shares(prior: str | None) -> dict[str, Any] | None:
+    """`pos=.8,neg=.2` as the prior of these shares; a label with a comma is put in double quotes, as in --labels."""
+    if prior is None or "=" not in prior:
+        return None
+    from mtl_cli.errors import ConfigError, Fault
+    from mtl_cli.zeroshot.labels import split_entries
+
+    pairs = [entry.rpartition("=") for entry in split_entries(prior, "--prior")]
+    shares: dict[str, float] = {}
+    faults = []
+    for name, _, share in pairs:
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError:
+            faults.append(
+                Fault(
+                    "--prior", f"the share of '{name or share}' must be a number, as in pos=.8,neg=.2; found '{share}'"
+                )
+            )
+    if faults:
+        raise ConfigError(faults)
+    return {"name": "shares", "shares": shares}
 
 
 def _write_json(answer: Answer) -> None:
-    record = {"text": answer.text, "label": answer.label, "scores": {n: round(p, 6) for n, p in answer.scores.items()}}
-    if answer.gold is not None:
-        record["gold"] = answer.gold
-    sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(answer.record(), ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def _table_writer(names: list[str]) -> Callable[[Answer], None]:
-    """Rows as they come: the best label with its score, the runner-up, the text."""
-    width = max(5, *map(len, names))
+    """Rows as they come: what was answered, the two best labels with their scores, the text."""
+    width = max(5, *map(len, names), 5)
     head = f"{'label':<{width}}  score  {'next':<{width}}  score  text"
     lines = [head, "-" * len(head)]
 
@@ -111,9 +184,11 @@ def _table_writer(names: list[str]) -> Callable[[Answer], None]:
         # Not before there is an answer: what is refused leaves standard output empty.
         while lines:
             sys.stdout.write(f"{lines.pop(0)}\n")
-        first, second = sorted(answer.scores.items(), key=lambda item: -item[1])[:2]
+        ranked = sorted(answer.scores.items(), key=lambda item: -item[1])
+        given = {*(answer.decided.labels or ()), answer.decided.label}
+        cells = [f"{name if i or name in given else '-':<{width}}  {p:.3f}" for i, (name, p) in enumerate(ranked[:2])]
+        cells += [" " * (width + 7)] * (2 - len(cells))
         shown = " ".join(answer.text.split())
-        shown = shown if len(shown) <= 80 else shown[:79] + "…"
-        sys.stdout.write(f"{first[0]:<{width}}  {first[1]:.3f}  {second[0]:<{width}}  {second[1]:.3f}  {shown}\n")
+        sys.stdout.write(f"{'  '.join(cells)}  {shown if len(shown) <= 80 else shown[:79] + '…'}\n")
 
     return write

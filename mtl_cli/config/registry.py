@@ -101,6 +101,13 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
     "method": {
         "embedding": "mtl_cli.zeroshot.embedding:EmbeddingMethod",
     },
+    "prior": {
+        "none": "mtl_cli.zeroshot.priors.none:NoPrior",
+        "uniform": "mtl_cli.zeroshot.priors.uniform:Uniform",
+        "shares": "mtl_cli.zeroshot.priors.shares:Shares",
+        "em": "mtl_cli.zeroshot.priors.em:ExpectationMaximisation",
+        "sample": "mtl_cli.zeroshot.priors.sample:BatchCalibration",
+    },
 }
 
 

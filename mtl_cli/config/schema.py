@@ -520,6 +520,59 @@ class InputSection:
     file: str | None
     text_column: str
     label_column: str | None
+    labels_column: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateSection:
+    """Temperature of `mtl zeroshot`, and what it and the prior are found on."""
+
+    temperature: float
+    fit: int
+    sample: int
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive; the temperature is given or fitted."""
+        yield from _positive(self, "temperature", "sample")
+        yield from _not_negative(self, "fit")
+        if self.fit and self.temperature != 1:
+            yield Fault("temperature", "is given and fitted too: give --temperature or --fit-temperature")
+
+
+def _fractions(config: object, *names: str) -> Iterator[Fault]:
+    for name in names:
+        value = getattr(config, name, None)
+        if value is not None and not 0 < value < 1:
+            yield Fault(name, f"must lie between 0 and 1; found {value:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecideSection:
+    """How the probabilities of `mtl zeroshot` become answers."""
+
+    multi_label: bool
+    threshold: float | dict[str, float]
+    abstain: float | None
+    target_precision: float | None
+    hold: int
+    confidence: float
+    curve: str | None
+
+    def faults(self) -> Iterator[Fault]:
+        """Probabilities; abstaining is for one label a text, and has one threshold."""
+        yield from _fractions(self, "abstain", "target_precision", "confidence")
+        yield from _positive(self, "hold")
+        own = self.threshold if isinstance(self.threshold, dict) else {"": self.threshold}
+        for name, value in own.items():
+            if not 0 < value < 1:
+                yield Fault(f"threshold.{name}".rstrip("."), f"must lie between 0 and 1; found {value:g}")
+        if self.abstain is not None and self.target_precision is not None:
+            yield Fault("abstain", "a threshold is given and asked for too: give --abstain or --target-precision")
+        for name in ("abstain", "target_precision", "curve"):
+            if self.multi_label and getattr(self, name) is not None:
+                yield Fault(
+                    name, "is for one label a text. With --multi-label a text may get no label: see --threshold"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -532,7 +585,11 @@ class ZeroshotConfig:
     checkpoint: str
     backbone: Node
     method: Node
+    prior: Node
     input: InputSection
+    calibrate: CalibrateSection
+    decide: DecideSection
+    out: RunSection
     max_length: int
     batch_tokens: int
     bootstrap: int
@@ -545,3 +602,10 @@ class ZeroshotConfig:
         yield from _positive(self, "batch_tokens")
         yield from _length(self)
         yield from _not_negative(self, "bootstrap", "seed")
+        asked = {
+            "prior": self.prior.name != "none",
+            "calibrate.fit": self.calibrate.fit,
+            "decide.target_precision": self.decide.target_precision,
+        }
+        for key in [key for key, value in asked.items() if value and self.input.labels_column]:
+            yield Fault(key, "needs one label set for all texts; input.labels_column gives each text its own")

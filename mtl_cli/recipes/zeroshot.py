@@ -3,93 +3,179 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from mtl_cli.config.convert import bind
-from mtl_cli.config.schema import InputSection, ZeroshotConfig
-from mtl_cli.errors import ConfigError, DataError, Fault
-from mtl_cli.metrics.classification import Accuracy, MacroF1
-from mtl_cli.metrics.scorer import TaskScore, score_set
+from mtl_cli.config.paths import outputs_dir
+from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, RunError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.recipes.fabric import make_fabric
+from mtl_cli.recipes.interrupt import signals_to
+from mtl_cli.recipes.scoring import summarised
 from mtl_cli.recipes.stored import open_stored
-from mtl_cli.report.table import score_table
-from mtl_cli.tasks.files import Row, read_file, read_stream, text_of, text_stream
-from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
+from mtl_cli.recipes.zeroshot_input import LabelSets, Text, Texts
+from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
+from mtl_cli.report.console import logging_to
+from mtl_cli.report.gold import coverage_csv
+from mtl_cli.runs.files import explained, write_json, write_text
+from mtl_cli.runs.folder import RunFolder, begin, differences, open_run, read_config
+from mtl_cli.runs.provenance import environment
+from mtl_cli.runs.record import MetricsLog
+from mtl_cli.train.loop import Stop
+from mtl_cli.zeroshot.answer import DIGITS, Answer
+from mtl_cli.zeroshot.calibration import Calibration
+from mtl_cli.zeroshot.choice import OneOf
 from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.labels import Label, make_labels
-from mtl_cli.zeroshot.method import Method, probabilities
+from mtl_cli.zeroshot.method import Method
+from mtl_cli.zeroshot.priors.base import Prior
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 1024
 """Texts scored at once: sorted by length inside, written in order."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is said of one text."""
-
-    text: str
-    label: str
-    scores: dict[str, float]
-    """Probability of each label, in label order; they sum to 1 even if no label is right."""
-    gold: str | None
-    """The row's own label; None if it has none."""
-
-
-@dataclass(frozen=True)
-class _Text:
-    text: str
-    gold: str | None
+_RUN_CHUNK = 256
+"""The same in a run folder: what a kill loses at most."""
+_FREE = ("out", "fabric", "batch_tokens", "format")
+"""Keys that change no answer."""
 
 
 def zeroshot(config: ZeroshotConfig, write: Callable[[Answer], None]) -> None:
     """Score every text and hand on the answers one by one.
 
     Raises:
-        ConfigError: labels, templates, engine or run are not as they must be.
+        ConfigError: labels, templates, engine, prior or run are not as they must be.
         DataError: the input is missing or broken.
     """
-    labels, said = make_labels(config.labels, config.templates)
-    texts = _texts(config.input, labels)
-    first = next(texts, None)
-    if first is None:
-        raise DataError("there are no texts: give --text, --file, or lines on standard input")
-    for sentence in said:
-        log.info("labels   %s", sentence)
-    method, encoder = _method(config)
-    gold: list[int] = []
-    predicted: list[int] = []
-    stream = itertools.chain([first], texts)
-    while chunk := list(itertools.islice(stream, _CHUNK)):
-        for answer, best in _answers(method, chunk, labels):
-            write(answer)
-            if answer.gold is not None:
-                gold.append(_gold_index(answer.gold, labels))
-                predicted.append(best)
-    if encoder.truncated:
-        log.warning("%s texts were longer than the encoder takes and were cut (max_length)", f"{encoder.truncated:,}")
-    if gold:
-        _report(np.array(gold, np.float64), np.array(predicted, np.float64), labels, config)
+    session = _Session(config)
+    session.load()
+    for answer in session.answers(_CHUNK):
+        session.tally.add(answer)
+        write(answer)
+    session.report()
 
 
-def _answers(method: Method, chunk: list[_Text], labels: list[Label]) -> Iterator[tuple[Answer, int]]:
-    scores_NL = probabilities(method.score([t.text for t in chunk], labels))
-    for text, scores in zip(chunk, scores_NL, strict=True):
-        best = int(scores.argmax())
-        named = {label.name: float(p) for label, p in zip(labels, scores, strict=True)}
-        yield Answer(text.text, labels[best].name, named, text.gold), best
+def zeroshot_run(config: ZeroshotConfig, values: Mapping[str, Any], overrides: Sequence[str]) -> Path:
+    """Score every text into a run folder and return it; one that was interrupted goes on behind its last whole answer.
+
+    Args:
+        config: what is asked, with `out.name`.
+        values: the same in plain values, for the folder.
+        overrides: as they were given.
+
+    Raises:
+        ConfigError: as `zeroshot`; there is a run of that name already, or one of another question.
+        DataError: the input is missing or broken, or is not the one that the run began with.
+        Interrupted: it was told to stop; what was answered is saved.
+    """
+    session = _Session(config)
+    path = outputs_dir(config.out.outputs) / str(config.out.name)
+    folder = open_run(path, config.out.if_exists, "out")
+    try:
+        if folder.started:
+            _check_same(path, values)
+            if folder.finished:
+                log.info("%s is finished: nothing to do", path)
+                return path
+        with logging_to(path / "log.txt", quiet=False):
+            _Filling(session, folder, values, overrides).go()
+        return path
+    finally:
+        if not folder.started and folder.made:
+            shutil.rmtree(path, ignore_errors=True)
+        folder.close()
 
 
-def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder]:
+class _Session:
+    """One question: labels, texts, engine, and what turns logits into answers."""
+
+    def __init__(self, config: ZeroshotConfig) -> None:
+        self.config = config
+        choice = make_choice(config)
+        self.labels = LabelSets(config, choice.least_labels)
+        faults: list[Fault] = []
+        prior = bind("prior", config.prior, faults, "prior")
+        if prior is None:
+            raise ConfigError(faults)
+        self.prior: Prior = prior.build()
+        check_fit(config, self.prior, choice, self.labels.common)
+        self.choice = choice
+        self.texts = Texts(config, self.labels, choice.least_labels)
+        self.tally = (SeveralTally if config.decide.multi_label else OneTally)(config)
+
+    def load(self, decision: Decision | None = None) -> None:
+        """Look at the texts, load the engine, and find what is to be found; a decision that was found before is taken."""
+        seen = survey(self.config, self.prior, self.texts)
+        self.held = {kept.text for kept in seen.gold}
+        stream = iter(self.texts)
+        first = next(stream, None)
+        if first is None:
+            raise DataError("there are no texts: give --text, --file, or lines on standard input")
+        self.stream: Iterator[Text] = itertools.chain([first], stream)
+        if self.labels.common and not self.config.input.labels_column:
+            self.labels.of(self.labels.common)
+        self._method, self._encoder, self.engine = _method(self.config)
+        self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._logits)
+
+    def answers(self, chunk: int) -> Iterator[Answer]:
+        """The texts that are left, in order."""
+        while texts := list(itertools.islice(self.stream, chunk)):
+            yield from self._answered(texts)
+
+    def report(self) -> Result:
+        """Tell what the answers came to."""
+        result = self.tally.result()
+        if self._encoder.truncated:
+            cut = f"{self._encoder.truncated:,}"
+            log.warning("%s texts were longer than the encoder takes and were cut (max_length)", cut)
+        if result.rows > result.answered and not self.config.decide.multi_label:
+            share = 100 * result.answered / result.rows
+            log.info("answered %s of %s texts (%.1f %%)", f"{result.answered:,}", f"{result.rows:,}", share)
+        for block in result.blocks:
+            log.info("%s", block)
+        curve = self.config.decide.curve
+        if curve and not result.curve:
+            log.warning("%s is not written: no row that is scored has a gold label", curve)
+        elif curve:
+            path = Path(curve).expanduser()
+            with explained(path.parent):
+                write_text(path, coverage_csv(result.curve))
+        return result
+
+    def _logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
+        found = []
+        for at in range(0, len(texts), _CHUNK):
+            found.append(self._method.score(texts[at : at + _CHUNK], self.labels.of(names)))
+        return np.concatenate(found)
+
+    def _answered(self, texts: list[Text]) -> list[Answer]:
+        by_set: dict[tuple[str, ...], list[int]] = {}
+        for i, text in enumerate(texts):
+            by_set.setdefault(text.labels, []).append(i)
+        answers: dict[int, Answer] = {}
+        for names, places in by_set.items():
+            logits_NL = self.decision.calibration(self._logits([texts[i].text for i in places], names))
+            p_NL = self.decision.choice.probabilities(logits_NL)
+            for i, p_L in zip(places, p_NL, strict=True):
+                scores = {name: round(float(p), DIGITS) for name, p in zip(names, p_L, strict=True)}
+                decided, text = self.decision.choice.decide(p_L, names), texts[i]
+                answers[i] = Answer(
+                    text.text, decided, scores, text.gold, text.gold is not None and text.text in self.held
+                )
+        return [answers[i] for i in range(len(texts))]
+
+
+def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder, str]:
     faults: list[Fault] = []
     backbone_builder = bind("backbone", config.backbone, faults, "backbone") if config.run is None else None
     method_builder = bind("method", config.method, faults, "method")
@@ -101,7 +187,7 @@ def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder]:
     encoder = TextEncoder(
         backbone, make_fabric(config.fabric), max_length=config.max_length, batch_tokens=config.batch_tokens
     )
-    return method_builder.build(encoder), encoder
+    return method_builder.build(encoder), encoder, f"{config.method.name}, {backbone.identity}"
 
 
 def _trained(path: str, checkpoint: str) -> Backbone:
@@ -111,52 +197,129 @@ def _trained(path: str, checkpoint: str) -> Backbone:
     return run.backbone()
 
 
-def _texts(section: InputSection, labels: list[Label]) -> Iterator[_Text]:
-    """The texts of all inputs in order; their gold labels where the rows have them."""
-    yield from (_Text(text, None) for text in section.texts)
-    kind = Classification(labels=[label.name for label in labels])
-    for number, row in enumerate(_rows(section)):
-        text = text_of(row, section.text_column, "--text-column")
-        column = section.label_column
-        if column is None and "label" in row.values:
-            column = "label"
-            if number == 0:
-                log.info("gold     column 'label' is read as the gold label")
-        yield _Text(text, _gold(row, column, kind) if column else None)
+def _check_same(path: Path, values: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if the folder holds the answers to another question."""
+
+    def question(config: Mapping[str, Any]) -> dict[str, Any]:
+        return {"asked": {key: value for key, value in config.items() if key not in _FREE}}
+
+    found = differences(question(read_config(path)), question(values))
+    if found:
+        listed = "\n".join(
+            f"  {key.removeprefix('asked.')}: the run has {old!r}, asked is {new!r}" for key, old, new in found
+        )
+        raise ConfigError(
+            f"cannot resume {path}: it was started from a different config.\n{listed}\nGive the same values, or another out.name."
+        )
 
 
-def _gold(row: Row, column: str, kind: Classification) -> str | None:
-    """The name of the row's label, read as training reads labels. Raises `DataError` if it is none of them."""
-    value = row.column(column, "--label-column")
-    try:
-        return kind.shown(kind.encode(value))
-    except ValueError as error:
-        raise DataError(f"{row.where}: column '{column}', gold {error}") from error
+class _Filling:
+    """A run folder while texts are answered into it."""
 
+    def __init__(
+        self, session: _Session, folder: RunFolder, values: Mapping[str, Any], overrides: Sequence[str]
+    ) -> None:
+        self._session, self._folder, self._values, self._overrides = session, folder, values, overrides
+        self._path = folder.path
+        self._predictions = self._path / "predictions" / "input.jsonl"
+        self._decision = self._path / "decision.json"
+        self._began = time.time()
 
-def _gold_index(name: str, labels: list[Label]) -> int:
-    return next(i for i, label in enumerate(labels) if label.name == name)
+    def go(self) -> None:
+        """Answer what is not answered yet, then write the summary: it marks the end."""
+        session = self._session
+        known = self._known_decision()
+        session.load(known)
+        if not self._folder.started:
+            with explained(self._path):
+                write_json(
+                    self._path / "env.json", {**environment(), "seed": session.config.seed, "engine": session.engine}
+                )
+            begin(self._path, self._values, self._overrides)
+        if known is None:
+            with explained(self._path):
+                write_json(self._decision, self._decision_values())
+        kept = self._take_answered()
+        with explained(self._path):
+            self._predictions.parent.mkdir(exist_ok=True)
+        answers = MetricsLog(self._predictions, kept)
+        stop = Stop()
+        try:
+            with signals_to(stop):
+                for number, answer in enumerate(session.answers(_RUN_CHUNK), start=1):
+                    session.tally.add(answer)
+                    answers.write(answer.record())
+                    if number % _RUN_CHUNK == 0 and stop.signal_number is not None:
+                        raise Interrupted(
+                            f"{session.tally.rows:,} texts are answered and saved in {self._path}. "
+                            "To go on: the same command with out.if_exists=resume",
+                            stop.signal_number,
+                        )
+        finally:
+            answers.close()
+        self._finish(session.report())
 
+    def _finish(self, result: Result) -> None:
+        with explained(self._path):
+            if result.curve:
+                write_text(self._path / "curve.csv", coverage_csv(result.curve))
+            write_json(
+                self._path / "summary.json",
+                {
+                    "status": "done", **summarised(result.scores), **result.summary(), "decision": self._decision_values(),
+                    "engine": self._session.engine, "seconds": round(time.time() - self._began, 1), "environment": environment(),
+                },
+            )  # fmt: skip
 
-def _rows(section: InputSection) -> Iterator[Row]:
-    if section.file is None:
-        if not section.texts and sys.stdin is not None and not sys.stdin.isatty():
-            yield from _standard_input()
-    elif section.file == "-":
-        yield from _standard_input()
-    else:
-        yield from read_file(Path(section.file).expanduser())
+    def _decision_values(self) -> dict[str, Any]:
+        decision, labels = self._session.decision, self._session.labels.common
+        shift_L = decision.calibration.shift_L
+        return {
+            "temperature": decision.calibration.temperature,
+            "shift": None if shift_L is None else dict(zip(labels, shift_L.tolist(), strict=True)),
+            "threshold": decision.threshold,
+        }
 
+    def _known_decision(self) -> Decision | None:
+        """What an earlier process found."""
+        if not (self._folder.started and self._decision.is_file()):
+            return None
+        try:
+            stored = json.loads(self._decision.read_text(encoding="utf-8"))
+            shift = stored["shift"]
+            names = self._session.labels.common
+            shift_L = None if shift is None else np.array([shift[name] for name in names], np.float64)
+            calibration, threshold = Calibration(float(stored["temperature"]), shift_L), stored["threshold"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self._decision} is damaged: {error}. Begin anew under another out.name.") from error
+        choice = self._session.choice
+        return Decision(choice if threshold is None else OneOf(threshold), calibration, threshold)
 
-def _standard_input() -> Iterator[Row]:
-    """Lines: JSON objects if the first one is, else one text a line."""
-    yield from read_stream(text_stream(sys.stdin.buffer), None, "standard input")
+    def _take_answered(self) -> int:
+        """Count the answers that are there, each against its text of the input. Returns the bytes that they take."""
+        if not self._predictions.is_file():
+            return 0
+        size = 0
+        with self._predictions.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if not line.endswith(b"\n"):
+                    break  # cut off while it was written
+                answer = self._read(line, number)
+                text = next(self._session.stream, None)
+                if text is None or (text.text, text.gold) != (answer.text, answer.gold):
+                    raise DataError(
+                        f"{self._predictions}:{number}: the answer is to another text than row {number} of the input: "
+                        "the input has changed since the run began. Give another out.name."
+                    )
+                self._session.tally.add(answer)
+                size += len(line)
+        log.info("resume   behind %s texts that are answered", f"{self._session.tally.rows:,}")
+        return size
 
-
-def _report(gold: np.ndarray, predicted: np.ndarray, labels: list[Label], config: ZeroshotConfig) -> None:
-    metrics = {"accuracy": Accuracy(), "macro_f1": MacroF1()}
-    scores = score_set(metrics, "input", gold, predicted, len(labels), config.bootstrap, config.seed)
-    log.info(
-        "%s",
-        score_table([TaskScore("zeroshot", tuple(scores), higher_is_better=True, note="")], "against the gold labels"),
-    )
+    def _read(self, line: bytes, number: int) -> Answer:
+        try:
+            return Answer.read(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{self._predictions}:{number} is damaged: it holds no answer. Begin anew under another out.name."
+            ) from error

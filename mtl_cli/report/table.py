@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mtl_cli.metrics.scorer import TaskScore, mean_score
 
-_FRACTIONS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman")
+_FRACTIONS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman", "micro_f1", "exact_match")
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -42,9 +42,10 @@ class RunFolder:
 
     Args:
         path: the folder, made if it is not there.
+        section: of the config that names the folder, for messages.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, section: str = "run") -> None:
         self.path = path
         self.made = not path.exists()
         """Whether the folder was not there before."""
@@ -57,11 +58,13 @@ class RunFolder:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
             self._lock.close()
-            raise RunError(f"{path} is in use by {holder}. Wait for it, stop it, or give another run.name.") from None
+            raise RunError(
+                f"{path} is in use by {holder}. Wait for it, stop it, or give another {section}.name."
+            ) from None
         except OSError as error:
             self._lock.close()
             raise RunError(
-                f"{path} cannot be locked: {error.strerror}. Write on another file system with run.outputs=DIR."
+                f"{path} cannot be locked: {error.strerror}. Write on another file system with {section}.outputs=DIR."
             ) from error
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()}")
@@ -131,8 +134,8 @@ def default_name(what: str) -> str:
     return f"{what}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
-def open_run(path: Path, if_exists: IfExists) -> RunFolder:
-    """Lock a folder for a new or resumed run.
+def open_run(path: Path, if_exists: IfExists, section: str = "run") -> RunFolder:
+    """Lock a folder for a new or resumed run that a section of the config names.
 
     Raises:
         ConfigError: there is a run and `if_exists` is "error", or there are strange files.
@@ -140,17 +143,17 @@ def open_run(path: Path, if_exists: IfExists) -> RunFolder:
     """
     around = next((p for p in path.parents if (p / "config.yaml").is_file() and (p / "env.json").is_file()), None)
     if around is not None:
-        raise ConfigError(f"{path} would lie inside the run {around}. Give another run.name.")
-    folder = RunFolder(path)
+        raise ConfigError(f"{path} would lie inside the run {around}. Give another {section}.name.")
+    folder = RunFolder(path, section)
     if not folder.started and any(not _UNSTARTED.fullmatch(p.name) for p in path.iterdir()):
         (path / ".lock").unlink(missing_ok=True)
         folder.close()
-        raise ConfigError(f"{path} exists and holds no run of mtl. Give another run.name.")
+        raise ConfigError(f"{path} exists and holds no run of mtl. Give another {section}.name.")
     if folder.started and if_exists == "error":
         state = "is finished" if folder.finished else "is not finished"
         folder.close()
         raise ConfigError(
-            f"{path} holds a run already, which {state}. Use run.if_exists=resume or skip, or another run.name."
+            f"{path} holds a run already, which {state}. Use {section}.if_exists=resume or skip, or another {section}.name."
         )
     return folder
 

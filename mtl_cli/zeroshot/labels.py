@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,21 +43,27 @@ def parse_labels(text: str) -> dict[str, Any]:
     """
     if text.endswith((".yaml", ".yml")) and "," not in text:
         return _from_file(Path(text).expanduser())
-    try:
-        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
-    except csv.Error as error:
-        raise ConfigError("--labels: labels stand on one line, with commas between them: pos,neg") from error
-    cut = [part for part in parts if part.count('"') % 2]
-    if cut:
-        raise ConfigError(
-            f'--labels: the quotes of {cut[0]} do not close; quote the whole entry: "pos=very, very good",neg'
-        )
+    parts = split_entries(text, "--labels")
     pairs = [part.partition("=") for part in parts]
     names = [name.strip() for name, _, _ in pairs]
     _check(names)
     return {
         name: (words.strip() or None) if equals else None for name, (_, equals, words) in zip(names, pairs, strict=True)
     }
+
+
+def split_entries(text: str, of: str) -> list[str]:
+    """Entries between commas; one with a comma inside is put in double quotes as a whole. Raises `ConfigError` for other quotes."""
+    try:
+        parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise ConfigError(f"{of}: labels stand on one line, with commas between them: pos,neg") from error
+    cut = [part for part in parts if part.count('"') % 2]
+    if cut:
+        raise ConfigError(
+            f'{of}: the quotes of {cut[0]} do not close; quote the whole entry: "pos=very, very good",neg'
+        )
+    return parts
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -90,26 +98,28 @@ def _check(names: Sequence[str]) -> None:
 
 
 def make_labels(
-    given: Mapping[str, Any] | Sequence[str] | None, templates: Sequence[str]
+    given: Mapping[str, Any] | Sequence[str] | None, templates: Sequence[str], least: int = 2
 ) -> tuple[list[Label], list[str]]:
     """The labels with their texts.
 
     Args:
         given: name -> text, None (the name itself), or a mapping with `description`, `text` or `templates`; or a list of names.
         templates: each has one `{}`, where a label's text is put.
+        least: labels that there must be; one alone is a question by itself where a text may have several.
 
     Returns:
         The labels, and a sentence for each short label that was read as its word.
 
     Raises:
-        ConfigError: fewer than two labels, a template without `{}`, an unknown entry.
+        ConfigError: too few labels, a template without `{}`, an unknown entry.
     """
     if isinstance(given, Sequence):
         _check([str(name) for name in given])
         given = dict.fromkeys(map(str, given))
-    if not given or len(given) < 2:
+    if not given or len(given) < least:
+        number, hint = ("one label", "") if least == 1 else ("two labels", ", or ask for one alone with --multi-label")
         raise ConfigError(
-            f"--labels: there must be at least two labels; found {len(given or {})}. Write --labels pos,neg"
+            f"--labels: there must be at least {number}; found {len(given or {})}. Write --labels pos,neg{hint}"
         )
     said: list[str] = []
     faults = _template_faults("templates", templates or [""])
@@ -117,6 +127,35 @@ def make_labels(
     if faults:
         raise ConfigError(faults)
     return labels, said
+
+
+def cell_labels(value: object, known: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """The labels in one cell of a column: a list, a JSON list as text, or names with `|` between them; None for an empty cell.
+
+    Args:
+        value: of the cell.
+        known: label names; a text that is one of them stands for itself, also with a `|` in it.
+
+    Raises:
+        ValueError: it holds something else, an empty name, or a name twice.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value in known:
+        return (value,)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        value = str(value).split("|")
+    if not isinstance(value, list) or not all(isinstance(name, str | int) for name in value):
+        raise ValueError(f"must hold a list of labels, or a|b; found {value!r:.80}")
+    names = tuple(str(name).strip() for name in value)
+    if "" in names:
+        raise ValueError("holds an empty label")
+    if len(set(names)) < len(names):
+        raise ValueError(f"holds {next(n for n in names if names.count(n) > 1)!r} more than once")
+    return names
 
 
 def _template_faults(key: str, templates: Sequence[str]) -> list[Fault]:

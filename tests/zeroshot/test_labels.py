@@ -144,6 +144,7 @@ def test_no_template_at_all_is_refused():
     with pytest.raises(ConfigError, match="templates: '' has no place for the label"):
         make_labels(["a", "b"], [])
 
+
 def test_a_label_that_stands_twice_in_a_file_is_refused(tmp_path):
     path = tmp_path / "labels.yaml"
     path.write_text("pos: good\nneg: bad\npos: fine\n", encoding="utf-8")

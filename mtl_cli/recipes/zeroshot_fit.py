@@ -1,0 +1,175 @@
+"""What is found before the first answer: temperature, shift and threshold. Legend: S texts, L labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
+from mtl_cli.zeroshot.calibration import Calibration, fit_temperature
+from mtl_cli.zeroshot.choice import AnyOf, Choice, OneOf
+from mtl_cli.zeroshot.priors.base import Prior, Sampled
+from mtl_cli.zeroshot.sketch import Kept
+from mtl_cli.zeroshot.threshold import least_rows, precision_threshold
+
+log = logging.getLogger(__name__)
+
+Scorer = Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
+"""Texts, label names -> the engine's logits, shape [N, L]."""
+
+_SHOWN = 12
+"""Labels whose shares are told."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What turns logits into answers."""
+
+    choice: Choice
+    calibration: Calibration
+    threshold: float | None
+    """Top probability below which there is no answer; None: there always is one, or each label has its threshold."""
+
+
+def make_choice(config: ZeroshotConfig) -> Choice:
+    """One label a text or several."""
+    decide = config.decide
+    if not decide.multi_label:
+        return OneOf(decide.abstain or 0.0)
+    own = decide.threshold if isinstance(decide.threshold, dict) else {}
+    return AnyOf(0.5 if isinstance(decide.threshold, dict) else decide.threshold, own)
+
+
+def check_fit(config: ZeroshotConfig, prior: Prior, choice: Choice, labels: tuple[str, ...]) -> None:
+    """Raise `ConfigError` for what no text could help: a prior or thresholds of other labels, too few rows to hold."""
+    faults: list[Fault] = []
+    try:
+        if labels:
+            prior.check(labels, choice)
+    except ValueError as error:
+        faults.append(Fault("prior", str(error)))
+    decide = config.decide
+    if isinstance(decide.threshold, dict) and labels:
+        faults += [
+            Fault(f"decide.threshold.{n}", "there is no such label") for n in decide.threshold if n not in labels
+        ]
+    if decide.target_precision is not None:
+        least = least_rows(decide.target_precision, decide.confidence)
+        if decide.hold < least:
+            shown = f"a precision of {decide.target_precision:g} with confidence {decide.confidence:g}"
+            faults.append(Fault("decide.hold", f"{decide.hold} rows cannot show {shown}: it takes at least {least}"))
+    if faults:
+        raise ConfigError(faults)
+
+
+def survey(config: ZeroshotConfig, prior: Prior, texts: Texts) -> Survey:
+    """Look at the texts if anything is to be found on them; nothing is read twice if not."""
+    hold = config.decide.hold if config.decide.target_precision is not None else 0
+    wanted = config.calibrate.fit + hold
+    if not wanted and not prior.needs_sample:
+        return Survey([], [], "")
+    found = texts.survey(config.calibrate.sample, wanted, config.seed)
+    if len(found.gold) < wanted:
+        asked = [f"--fit-temperature {config.calibrate.fit}"] * bool(config.calibrate.fit)
+        asked += [f"--target-precision with decide.hold={hold}"] * bool(hold)
+        raise DataError(
+            f"{' and '.join(asked)} needs {wanted:,} texts with gold labels; in {found.of} there are {len(found.gold):,}. "
+            "Ask for fewer, or name their column with --label-column"
+        )
+    return found
+
+
+def fit(
+    config: ZeroshotConfig, prior: Prior, choice: Choice, labels: LabelSets, seen: Survey, scorer: Scorer
+) -> Decision:
+    """Score the texts that were drawn, and find what was asked for on them."""
+    common = labels.common
+    shift_at = _shifts(prior, choice, seen, scorer, common) if prior.needs_sample else None
+    gold = seen.gold[: config.calibrate.fit]
+    if gold:
+        logits_NL, has_NL = _rows(gold, common, scorer)
+        fitted = fit_temperature(logits_NL, has_NL, choice, shift_at)
+        calibration = fitted.calibration
+        told = f"{calibration.temperature:.3g} fitted on {len(gold):,} gold texts; they are left out of the scores"
+        log.info("temperature %s (negative log-likelihood %.3f)", told, fitted.nll)
+        if fitted.at_end:
+            log.warning("the gold texts do not say which temperature is best: it is at the end of its range")
+    else:
+        temperature = config.calibrate.temperature
+        calibration = Calibration(temperature, shift_at(temperature) if shift_at else None)
+    if shift_at is not None:
+        _tell_prior(config.prior.name, choice, seen, scorer, common, calibration)
+    return _with_threshold(config, choice, calibration, seen.gold[config.calibrate.fit :], scorer, common)
+
+
+def _shifts(
+    prior: Prior, choice: Choice, seen: Survey, scorer: Scorer, labels: tuple[str, ...]
+) -> Callable[[float], np.ndarray]:
+    if not seen.sample:
+        raise DataError("there are no texts: give --text, --file, or lines on standard input")
+    logits_SL = scorer([kept.text for kept in seen.sample], labels)
+    weights_S = _weights(seen)
+    return lambda temperature: prior.shift(Sampled(logits_SL / temperature, weights_S, labels), choice)
+
+
+def _weights(seen: Survey) -> np.ndarray:
+    rows_S = np.array([kept.rows for kept in seen.sample], np.float64)
+    return rows_S / rows_S.sum()
+
+
+def _rows(gold: Sequence[Kept], labels: tuple[str, ...], scorer: Scorer) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of the rows of gold texts, both [N, L]; a text may have several rows, with different labels."""
+    logits_SL = scorer([kept.text for kept in gold], labels)
+    index = {name: i for i, name in enumerate(labels)}
+    logits, has = [], []
+    for kept, logits_L in zip(gold, logits_SL, strict=True):
+        for names, times in sorted(kept.golds.items()):
+            has_L = np.zeros(len(labels), bool)
+            has_L[[index[name] for name in names]] = True
+            logits += [logits_L] * times
+            has += [has_L] * times
+    return np.stack(logits), np.stack(has)
+
+
+def _tell_prior(
+    name: str, choice: Choice, seen: Survey, scorer: Scorer, labels: tuple[str, ...], calibration: Calibration
+) -> None:
+    logits_SL = scorer([kept.text for kept in seen.sample], labels)
+    before = _weights(seen) @ choice.probabilities(logits_SL / calibration.temperature)
+    after = _weights(seen) @ choice.probabilities(calibration(logits_SL))
+    moves = [f"{n} {b:.3f} -> {a:.3f}" for n, b, a in zip(labels, before, after, strict=True)]
+    more = f" and {len(moves) - _SHOWN:,} more" if len(moves) > _SHOWN else ""
+    drawn = f"{len(seen.sample):,} texts drawn from {seen.of}"
+    log.info("prior    %s, on %s; mean prediction %s%s", name, drawn, ", ".join(moves[:_SHOWN]), more)
+
+
+def _with_threshold(
+    config: ZeroshotConfig, choice: Choice, calibration: Calibration, gold: Sequence[Kept], scorer: Scorer, labels: tuple[str, ...],
+) -> Decision:  # fmt: skip
+    target, confidence = config.decide.target_precision, config.decide.confidence
+    if target is None:
+        return Decision(choice, calibration, config.decide.abstain)
+    logits_NL, has_NL = _rows(gold, labels, scorer)
+    p_NL = choice.probabilities(calibration(logits_NL))
+    right_N = has_NL[np.arange(len(has_NL)), p_NL.argmax(axis=1)]
+    found = precision_threshold(p_NL.max(axis=1), right_N, target, confidence)
+    held = f"{len(gold):,} held gold texts"
+    if found is None:
+        log.warning(
+            "no threshold reaches a precision of %g on %s (confidence %g): nothing is answered",
+            target,
+            held,
+            confidence,
+        )
+        found = 2.0  # above any probability
+    else:
+        kept = float((p_NL.max(axis=1) >= found).mean())
+        told = f"a precision of {target:g} on {held} (confidence {confidence:g}) and answers {100 * kept:.1f} % of them"
+        log.info("threshold %.4g reaches %s; they are left out of the scores", found, told)
+    return Decision(dataclasses.replace(OneOf(), least=found), calibration, found)

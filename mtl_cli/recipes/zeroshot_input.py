@@ -1,0 +1,200 @@
+"""The texts of `mtl zeroshot`, with their gold labels and their own label sets."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.errors import ConfigError, DataError, did_you_mean
+from mtl_cli.tasks.files import Row, read_file, read_stream, text_of, text_stream
+from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
+from mtl_cli.zeroshot.sketch import Kept, Sketch
+
+log = logging.getLogger(__name__)
+
+_SETS = 1024
+"""Label sets of rows that are kept at hand."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text to answer."""
+
+    text: str
+    gold: tuple[str, ...] | None
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen of the texts before the first is answered."""
+
+    sample: list[Kept]
+    """Texts that stand for all."""
+    gold: list[Kept]
+    """Texts with gold labels, as many as were asked for."""
+    of: str
+    """What they were drawn from, for messages."""
+
+
+class LabelSets:
+    """The labels that were asked for, and those of rows with sets of their own.
+
+    Raises:
+        ConfigError: the labels are not as they must be.
+    """
+
+    def __init__(self, config: ZeroshotConfig, least: int) -> None:
+        given, templates = config.labels, config.templates
+        self._own = bool(config.input.labels_column)
+        self._given = dict(given) if isinstance(given, dict) else dict.fromkeys(given or [])
+        self._templates, self._least = templates, least
+        self._told: set[str] = set()
+        if self._own and not given:
+            self.common: tuple[str, ...] = ()
+        else:
+            labels, self._said = make_labels(given, templates, 1 if self._own else least)
+            self.common = tuple(label.name for label in labels)
+        self._make = functools.lru_cache(_SETS)(self._made)
+
+    def of(self, names: tuple[str, ...]) -> list[Label]:
+        """The labels of these names, each with what was said of it; short ones are told once."""
+        return self._make(names)
+
+    def _made(self, names: tuple[str, ...]) -> list[Label]:
+        labels, said = make_labels({name: self._given.get(name) for name in names}, self._templates, self._least)
+        for sentence in said:
+            if sentence not in self._told:
+                self._told.add(sentence)
+                log.info("labels   %s", sentence)
+        return labels
+
+
+class Texts:
+    """The texts of all inputs in order.
+
+    A file can be read as often as one likes. Of a stream, what `survey` has looked at is kept until it is answered.
+    """
+
+    def __init__(self, config: ZeroshotConfig, labels: LabelSets, least: int) -> None:
+        self._section, self._labels, self._least = config.input, labels, least
+        self._gold = _several if config.decide.multi_label else _one
+        self._named = False
+        file = self._section.file
+        self._streamed = file == "-" or (
+            file is None and not self._section.texts and sys.stdin is not None and not sys.stdin.isatty()
+        )
+        self._stream: Iterator[Text] | None = None
+
+    def __iter__(self) -> Iterator[Text]:
+        """All texts from the first on."""
+        if self._stream is not None:
+            return self._stream
+        if self._streamed:
+            self._stream = self._read()
+            return self._stream
+        return self._read()
+
+    def survey(self, sample: int, gold: int, seed: int) -> Survey:
+        """Look at the texts before they are answered: all of a file, the first `sample` of a stream.
+
+        Args:
+            sample: distinct texts to draw.
+            gold: distinct texts with gold labels to draw.
+            seed: of both draws.
+        """
+        seen: Iterator[Text] | list[Text]
+        if self._streamed:
+            rest = iter(self)
+            seen = list(itertools.islice(rest, sample))
+            self._stream = itertools.chain(seen, rest)
+            of = f"the first {len(seen):,} texts of the stream"
+        else:
+            seen, of = iter(self), "the input"
+        all_texts, with_gold = Sketch(sample, seed), Sketch(gold, seed)
+        for text in seen:
+            all_texts.add(text.text)
+            if text.gold is not None:
+                with_gold.add(text.text, text.gold)
+        return Survey(all_texts.kept(), with_gold.kept(), of)
+
+    def _read(self) -> Iterator[Text]:
+        section = self._section
+        yield from (Text(text, None, self._set(None)) for text in section.texts)
+        for number, row in enumerate(self._rows()):
+            text = text_of(row, section.text_column, "--text-column")
+            column = section.label_column
+            if column is None and "label" in row.values:
+                column = "label"
+                if number == 0 and not self._named:
+                    self._named = True
+                    log.info("gold     column 'label' is read as the gold label")
+            names = self._set(row if section.labels_column else None)
+            gold = _checked(row, column, "--label-column", lambda value: self._gold(value, names)) if column else None  # noqa: B023
+            yield Text(text, gold, names)
+
+    def _set(self, row: Row | None) -> tuple[str, ...]:
+        """The labels that a text may get."""
+        column = self._section.labels_column
+        if row is None or not column:
+            if not self._labels.common:
+                raise ConfigError("--text has no columns: give its labels with --labels")
+            return self._labels.common
+        names = _checked(row, column, "--labels-column", cell_labels) or ()
+        if len(names) < self._least:
+            least = "one label" if self._least == 1 else "two labels (or ask with --multi-label)"
+            raise DataError(
+                f"{row.where}: column '{column}' must hold at least {least}, a list or a|b; found {len(names)}"
+            )
+        return names
+
+    def _rows(self) -> Iterator[Row]:
+        if self._streamed:
+            # Lines: JSON objects if the first one is, else one text a line.
+            yield from read_stream(text_stream(sys.stdin.buffer), None, "standard input")
+        elif self._section.file is not None:
+            yield from read_file(Path(self._section.file).expanduser())
+
+
+def _checked(row: Row, column: str, of: str, parsed: Callable[[Any], tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    value = row.column(column, of)
+    try:
+        return parsed(value)
+    except ValueError as error:
+        raise DataError(f"{row.where}: column '{column}', {error}") from error
+
+
+@functools.lru_cache(_SETS)
+def _kind(names: tuple[str, ...]) -> Classification:
+    return Classification(labels=list(names))
+
+
+def _one(value: object, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The row's label, read as training reads labels."""
+    kind = _kind(names)
+    try:
+        found = kind.shown(kind.encode(value))
+    except ValueError as error:
+        raise ValueError(f"gold {error}") from error
+    return None if found is None else (found,)
+
+
+def _several(value: object, names: Sequence[str]) -> tuple[str, ...] | None:
+    """The row's labels in label order."""
+    found = cell_labels(value, names)
+    for name in found or ():
+        if name not in names:
+            allowed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            hint = did_you_mean(name, names)
+            raise ValueError(
+                f"gold label '{name}' is outside the label set: {allowed}.{' ' + hint if hint.startswith('Did') else ''}"
+            )
+    return None if found is None else tuple(name for name in names if name in found)

@@ -1,0 +1,1 @@
+"""What is known of the labels' shares, as a shift of logits."""

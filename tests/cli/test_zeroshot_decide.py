@@ -1,0 +1,117 @@
+"""What stands above every engine: priors, temperature, abstention, several labels, run folders."""
+
+import json
+
+import pytest
+
+BASE = ("zeroshot", "--labels", "pos,neg", "backbone=tiny")
+GOLD = [(f"a text number {i} about {'joy' if i % 3 else 'grief'}", "pos" if i % 3 else "neg") for i in range(60)]
+
+
+@pytest.fixture
+def gold(tmp_path):
+    """A function: rows -> a CSV file with a gold column."""
+
+    def write(rows, name="gold.csv"):
+        (tmp_path / name).write_text("text,label\n" + "".join(f"{t},{g}\n" for t, g in rows), encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+def answers(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("prior", ["uniform", "em", "sample", "pos=.7,neg=.3"])
+def test_a_sorted_file_is_answered_as_a_mixed_one_whatever_the_prior(mtl, gold, prior):
+    mixed = mtl(*BASE, "--file", gold(GOLD), "--prior", prior)
+    ordered = mtl(*BASE, "--file", gold(sorted(GOLD, key=lambda row: row[1]), "sorted.csv"), "--prior", prior)
+    assert mixed.code == ordered.code == 0, mixed.err + ordered.err
+    one, other = ({a["text"]: a["scores"] for a in answers(r.out)} for r in (mixed, ordered))
+    assert one.keys() == other.keys()
+    for text, scores in one.items():
+        assert other[text] == pytest.approx(scores, abs=2e-6)
+
+
+def test_known_shares_are_those_of_the_mean_prediction(mtl, gold):
+    result = mtl(*BASE, "--file", gold(GOLD), "--prior", "pos=.7,neg=.3")
+    found = answers(result.out)
+    assert sum(a["scores"]["pos"] for a in found) / len(found) == pytest.approx(0.7, abs=1e-4)
+
+
+def test_texts_below_the_probability_get_no_label_but_all_scores(mtl, gold):
+    result = mtl(*BASE, "--file", gold(GOLD), "--abstain", "0.999999")
+    assert {a["label"] for a in answers(result.out)} == {None}
+    assert all(set(a["scores"]) == {"pos", "neg"} for a in answers(result.out))
+    assert "none of the 60 rows with gold labels was answered" in result.err
+
+
+def test_rows_that_a_temperature_is_fitted_on_are_in_no_score(mtl, gold):
+    result = mtl(*BASE, "--file", gold(GOLD), "--fit-temperature", "20")
+    assert result.code == 0, result.err
+    assert sum(a.get("held", False) for a in answers(result.out)) == 20
+    assert "temperature" in result.err and "40 rows" in result.err
+
+
+def test_several_labels_do_not_depend_on_one_another(mtl):
+    words = ("zeroshot", "backbone=tiny", "--multi-label", "--text", "a text about joy")
+    two, three = mtl(*words, "--labels", "pos,neg"), mtl(*words, "--labels", "neg,other,pos")
+    assert two.code == three.code == 0, two.err + three.err
+    one, other = answers(two.out)[0]["scores"], answers(three.out)[0]["scores"]
+    assert {name: other[name] for name in one} == pytest.approx(one, abs=2e-6)
+
+
+def test_a_run_folder_holds_the_answers_and_is_not_filled_twice(mtl, gold):
+    path, words = gold(GOLD), (*BASE, "--prior", "uniform", "--out", "mine")
+    result = mtl(*words, "--file", path)
+    assert result.code == 0, result.err
+    assert result.out == "outputs/mine\n"
+    written = result.run / "predictions" / "input.jsonl"
+    summary = json.loads((result.run / "summary.json").read_text())
+    assert (summary["rows"], summary["answered"], len(answers(written.read_text()))) == (60, 60, 60)
+    again = mtl(*words, "--file", path, "out.if_exists=resume")
+    assert (again.code, again.out) == (0, "outputs/mine\n")
+    assert "is finished: nothing to do" in again.err
+    refused = mtl(*words, "--file", path)
+    assert refused.code == 2 and "out" in refused.err
+
+
+def test_a_run_folder_that_was_cut_off_goes_on_behind_its_last_whole_answer(mtl, gold):
+    path, words = gold(GOLD), (*BASE, "--prior", "uniform", "--out", "mine")
+    run = mtl(*words, "--file", path).run
+    whole = (run / "predictions" / "input.jsonl").read_bytes()
+    (run / "summary.json").unlink()
+    (run / "predictions" / "input.jsonl").write_bytes(whole[: len(whole) // 2])
+    result = mtl(*words, "--file", path, "out.if_exists=resume")
+    assert result.code == 0, result.err
+    assert "resume   behind" in result.err
+    assert (run / "predictions" / "input.jsonl").read_bytes() == whole
+    assert (run / "summary.json").is_file()
+
+
+def test_a_run_folder_refuses_to_go_on_over_another_input(mtl, gold):
+    words = (*BASE, "--out", "mine")
+    run = mtl(*words, "--file", gold(GOLD)).run
+    (run / "summary.json").unlink()
+    result = mtl(*words, "--file", gold(GOLD[::-1]), "out.if_exists=resume")
+    assert result.code == 2 or result.code == 1
+    assert "the input has changed since the run began" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--prior", "pos=.7,nig=.3"), "nig"),
+        (("--prior", "pos=x,neg=.3"), "the share of 'pos' must be a number"),
+        (("--prior", "unifrom"), "uniform"),
+        (("--threshold", "0.4"), "--threshold is for --multi-label"),
+        (("--target-precision", "0.95", "--hold", "5"), "5 rows cannot show a precision of 0.95"),
+        (("--fit-temperature", "500"), "needs 500 texts with gold labels"),
+    ],
+)
+def test_what_cannot_be_is_said(mtl, gold, words, message):
+    result = mtl(*BASE, "--file", gold(GOLD), *words)
+    assert result.code in (1, 2)
+    assert message in result.err
+    assert result.out == ""
