@@ -177,11 +177,27 @@ def _building(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _as_it_was(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
+    """Take back what calls leave in a tokenizer: saved with a run, it must not tell whether the rows were in the cache."""
+    rules = tokenizer.backend_tokenizer
+    truncation, padding = rules.truncation, rules.padding
+    try:
+        yield
+    finally:
+        rules.no_truncation()
+        rules.no_padding()
+        if truncation is not None:
+            rules.enable_truncation(**truncation)
+        if padding is not None:
+            rules.enable_padding(**padding)
+
+
 def _write(
     task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path, need_labels: bool
 ) -> None:
     ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
-    with _building(folder) as scratch, contextlib.ExitStack() as stack:
+    with _building(folder) as scratch, _as_it_was(tokenizer), contextlib.ExitStack() as stack:
         out = {n: stack.enter_context((scratch / f"{n}.bin").open("wb")) for n in ("ids", "types", "offsets", "labels")}
         counts = _Counts()
         out["offsets"].write(np.zeros(1, np.int64).tobytes())

@@ -68,6 +68,19 @@ def test_each_row_holds_the_tokenizer_s_ids_of_its_texts(given, encoded, tokeniz
     assert tokenizer.decode(row_ids(found, 0), skip_special_tokens=True).replace(" ", "") == "onetwo"
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_tokenizer_is_afterwards_as_it_was_so_that_runs_save_the_same_with_a_cold_and_a_warm_cache(
+    given, encoded, strict
+):
+    own = byte_tokenizer(512)
+    if strict:
+        own.backend_tokenizer.enable_truncation(7, stride=1, direction="left")
+        own.backend_tokenizer.enable_padding(pad_id=3, length=9)
+    before = own.backend_tokenizer.to_str()
+    encoded(given()[0], own=own)
+    assert own.backend_tokenizer.to_str() == before
+
+
 def test_types_tell_the_two_texts_of_a_pair_apart(given, encoded, tokenizer):
     found = encoded(given()[0])
     expected = tokenizer([r["a"] for r in ROWS], [r["b"] for r in ROWS], truncation=True, max_length=64)[
@@ -271,6 +284,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mtl_cli.data.encoded import encode
+from mtl_cli.model.backbone.tiny import byte_tokenizer
 from mtl_cli.tasks.source import Origin, file_digest
 from tests.data.fakes import pair_task
 
@@ -279,7 +293,7 @@ def rows():
     yield
 
 path = Path(sys.argv[1])
-encode(pair_task(), Origin("file", "train", str(path), lambda: file_digest(path), rows), ["a"], "digest", Path(sys.argv[2]))
+encode(pair_task(), Origin("file", "train", str(path), lambda: file_digest(path), rows), byte_tokenizer(64), "digest", Path(sys.argv[2]))
 """
 
 
