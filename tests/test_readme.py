@@ -28,7 +28,7 @@ def overrides(words):
 
 @pytest.mark.parametrize("words", [*commands("train"), *commands("check")], ids=" ".join)
 def test_every_training_command_composes_to_a_config(words):
-    given = [w.replace("$w", "1").replace("0.5,1,2", "1") for w in overrides(words)]
+    given = [re.sub(r"\$\w+", "1", w).replace("0.5,1,2", "1") for w in overrides(words)]
     if "--config-dir" in words:
         pytest.skip("needs the user's own file; tests/cli/test_train.py does the same")
     read(TrainConfig, compose("train", given).values)
