@@ -221,7 +221,7 @@ def value_at(number: float | Expression, step: int, steps: int, epoch: float) ->
     """A number, whatever the step, or an expression's value. Raises `ValueError` where that is not finite or below 0."""
     if not isinstance(number, Expression):
         if not 0 <= number < math.inf:
-            raise ValueError(f"must be 0 or more; found {number}")
+            raise ValueError(f"must be {'finite' if number > 0 else '0 or more'}; found {number}")
         return number
     value = number.value(step, steps, epoch)
     if value < 0:

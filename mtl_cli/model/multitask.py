@@ -95,8 +95,12 @@ class MultiTaskModel(nn.Module):
                     f"'{params}' is neither all, a number of layers, lora, nor a regular expression: {error}"
                 ) from error
             found = [(name, p) for name, p in shared if pattern.search(name)]
+        if not shared:
+            raise ValueError(
+                f"'{params}' means none: tasks share no trained parameter here, through optim.freeze or sharing.groups"
+            )
         if not found:
-            example = shared[len(shared) // 2][0] if shared else "none"
+            example = shared[len(shared) // 2][0]
             raise ValueError(
                 f"no trained parameter that tasks share is meant by '{params}'; one of them is called {example}"
             )

@@ -8,9 +8,10 @@ import numpy as np
 
 from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.schema import TrainConfig
-from mtl_cli.data.sampler.base import Sampler
+from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.recipes.length import evaluated_every
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.weighting.base import Weighting
 
@@ -38,7 +39,7 @@ def bind_all(config: TrainConfig) -> Builders:
     return Builders(tasks=tasks, **{name: b for name, b in bound.items() if b is not None})
 
 
-def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> None:
+def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting, length: Length) -> None:
     """Raise `ConfigError` for what sampler, weighting, weights and batch size accept alone but not with one another."""
     faults: list[Fault] = []
     name = config.weighting.name
@@ -46,9 +47,11 @@ def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting) 
     if several and weighting.needs_every_task and not sampler.every_task_each_step:
         lacks = f"weighting '{name}' needs every task in each step, which sampler '{config.sampler.name}' does not give"
         faults.append(Fault("sampler", f"{lacks}. Use sampler=all_tasks."))
-    if several and weighting.needs_evaluations and config.eval.every == "end":
-        lives = f"weighting '{name}' lives on the scores of evaluations during training"
-        faults.append(Fault("eval.every", f"{lives}; found 'end'. Give steps, such as eval.every=50."))
+    every = evaluated_every(config, length)
+    less = f"Give fewer steps, such as eval.every={max(1, min(50, length.steps // 4))}"
+    if several and weighting.needs_evaluations and every >= length.steps:
+        lives = f"weighting '{name}' lives on the scores of evaluations during training, which has {length.steps} steps"
+        faults.append(Fault("eval.every", f"{lives}; found '{config.eval.every}'. {less}."))
     if several and weighting.scale_free:
         for task, weight in config.weights.items():
             if weight != 1:
@@ -56,6 +59,9 @@ def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting) 
                 faults.append(
                     Fault(f"weights.{task}", f"{lost}. Use 1, or another weighting, such as weighting=static.")
                 )
+    if several and sampler.needs_evaluations and every >= length.steps:
+        lives = f"sampler '{config.sampler.name}' goes by evaluations during training, which has {length.steps} steps"
+        faults.append(Fault("eval.every", f"{lives}; found '{config.eval.every}'. {less}."))
     try:
         counts = sampler.counts(0, config.batch.size, np.random.default_rng(0))
     except ValueError as error:
@@ -80,8 +86,19 @@ def check_chosen(config: TrainConfig, model: MultiTaskModel, weighting: Weightin
             asked.append(("diagnostics.params", config.diagnostics.params))
     for key, params in asked:
         try:
-            model.choose(params)
+            chosen = {id(p) for _, p in model.choose(params)}
         except ValueError as error:
             faults.append(Fault(key, str(error)))
+            continue
+        # A look at the gradients can say that one is zero; a method that divides by its length has nothing to go by.
+        beside = [n for n in config.tasks if chosen.isdisjoint(id(p) for p in model.parameters_of(n))]
+        if beside and key == "weighting.params":
+            whose = f"of what '{params}' means, task '{beside[0]}' uses nothing, so weighting '{config.weighting.name}' has no gradient of it"
+            faults.append(
+                Fault(
+                    key,
+                    f"{whose}. Let all tasks share something (sharing.branch_at, weighting.params=all), or use weighting=static.",
+                )
+            )
     if faults:
         raise ConfigError(faults)

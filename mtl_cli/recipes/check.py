@@ -93,7 +93,7 @@ def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faul
         return
     try:
         begin_sampler(config.sampler.name, sampler, builders.tasks, length)
-        check_together(config, sampler, weighting)
+        check_together(config, sampler, weighting, length)
     except ConfigError as error:
         faults.extend(error.faults)
 

@@ -23,6 +23,8 @@ class Lambdas:
     def __init__(self, weights: Mapping[str, float | Expression], length: Length) -> None:
         self._weights, self._length = dict(weights), length
         faults = [fault for name in self._weights if (fault := self._fault(name))]
+        if not faults and not any(self._value(name, step) for step in tried(length.steps) for name in self._weights):
+            faults = [Fault("weights", "all are 0 at every step: nothing would be trained")]
         if faults:
             raise ConfigError(faults)
 

@@ -147,7 +147,7 @@ def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
     sampler = builders.sampler.build(list(counts), list(counts.values()))
     begin_sampler(config.sampler.name, sampler, builders.tasks, length)
     weighting = builders.weighting.build(list(counts), Lambdas({n: config.weights[n] for n in counts}, length))
-    check_together(config, sampler, weighting)
+    check_together(config, sampler, weighting, length)
     builders.schedule.build(length.steps)
     if not config.baselines:
         return []

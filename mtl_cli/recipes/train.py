@@ -27,7 +27,7 @@ from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_tog
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.lambdas import Lambdas, as_written
-from mtl_cli.recipes.length import run_length
+from mtl_cli.recipes.length import evaluated_every, run_length
 from mtl_cli.recipes.prepare import Rows, data_line, describe_data
 from mtl_cli.recipes.pruning import Watch, WatchedSelector
 from mtl_cli.recipes.recorder import RunRecorder
@@ -236,7 +236,7 @@ class _Run:
         begin_sampler(config.sampler.name, sampler, self.builders.tasks, length)
         lambdas = Lambdas({n: config.weights[n] for n in names}, length)
         weighting: Weighting = self.builders.weighting.build(names, lambdas)
-        check_together(config, sampler, weighting)
+        check_together(config, sampler, weighting, length)
         check_chosen(config, self.model, weighting)
         if config.batch.size < self.fabric.world_size:
             share = f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes"
@@ -320,13 +320,11 @@ class _Run:
     def _settings(self) -> Settings:
         config = self.config
         length = run_length(config, sum(len(r) for r in self.rows.values()))
-        steps, epoch = length.steps, length.epoch_steps
-        every = {"epoch": epoch, "end": steps}.get(str(config.eval.every), config.eval.every)
         return Settings(
-            steps,
-            epoch,
+            length.steps,
+            length.epoch_steps,
             config.train.log_every,
-            int(every),
+            evaluated_every(config, length),
             config.checkpoint.every,
             config.optim.clip_norm,
             config.optim.bad_step,

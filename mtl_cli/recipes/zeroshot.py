@@ -12,19 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mtl_cli.config.convert import bind
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, RunError
-from mtl_cli.model.backbone.base import Backbone
-from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
-from mtl_cli.recipes.stored import open_stored
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
 from mtl_cli.recipes.zeroshot_input import LabelSets, Text, Texts
+from mtl_cli.recipes.zeroshot_models import AskedModels
 from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
@@ -36,7 +33,6 @@ from mtl_cli.train.loop import Stop
 from mtl_cli.zeroshot.answer import DIGITS, Answer
 from mtl_cli.zeroshot.calibration import Calibration
 from mtl_cli.zeroshot.choice import OneOf
-from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.method import Method
 from mtl_cli.zeroshot.priors.base import Prior
 
@@ -124,7 +120,8 @@ class _Session:
         self.stream: Iterator[Text] = itertools.chain([first], stream)
         if self.labels.common and not self.config.input.labels_column:
             self.labels.of(self.labels.common)
-        self._method, self._encoder, self.engine = _method(self.config)
+        self._method = _method(self.config)
+        self.engine = f"{self.config.method.name}, {self._method.identity}"
         self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._logits)
 
     def answers(self, chunk: int) -> Iterator[Answer]:
@@ -135,8 +132,8 @@ class _Session:
     def report(self) -> Result:
         """Tell what the answers came to."""
         result = self.tally.result()
-        if self._encoder.truncated:
-            cut = f"{self._encoder.truncated:,}"
+        if self._method.truncated:
+            cut = f"{self._method.truncated:,}"
             log.warning("%s texts were longer than the encoder takes and were cut (max_length)", cut)
         if result.rows > result.answered and not self.config.decide.multi_label:
             share = 100 * result.answered / result.rows
@@ -175,26 +172,14 @@ class _Session:
         return [answers[i] for i in range(len(texts))]
 
 
-def _method(config: ZeroshotConfig) -> tuple[Method, TextEncoder, str]:
+def _method(config: ZeroshotConfig) -> Method:
     faults: list[Fault] = []
-    backbone_builder = bind("backbone", config.backbone, faults, "backbone") if config.run is None else None
-    method_builder = bind("method", config.method, faults, "method")
-    if faults or method_builder is None:
+    backbone = bind("backbone", config.backbone, faults, "backbone") if config.run is None else None
+    builder = bind("method", config.method, faults, "method")
+    if faults or builder is None:
         raise ConfigError(faults)
-    torch.manual_seed(config.seed)
-    backbone: Backbone = backbone_builder.build() if backbone_builder else _trained(str(config.run), config.checkpoint)
-    log.info("encoder  %s", backbone.identity)
-    encoder = TextEncoder(
-        backbone, make_fabric(config.fabric), max_length=config.max_length, batch_tokens=config.batch_tokens
-    )
-    return method_builder.build(encoder), encoder, f"{config.method.name}, {backbone.identity}"
-
-
-def _trained(path: str, checkpoint: str) -> Backbone:
-    run = open_stored(path, checkpoint)
-    if len(run.encoder_tasks) < len(run.config.tasks):
-        log.info("groups   of the run's encoders, this is the one of its first group: %s", ", ".join(run.encoder_tasks))
-    return run.backbone()
+    method: Method = builder.build(AskedModels(config, backbone))
+    return method
 
 
 def _check_same(path: Path, values: Mapping[str, Any]) -> None:

@@ -25,6 +25,8 @@ Scorer = Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
 
 _SHOWN = 12
 """Labels whose shares are told."""
+_SEEN, _LOST = 0.01, 0.001
+"""A label with at least the first share before a prior and less than the second after it is named in a warning."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,12 @@ def _tell_prior(
     more = f" and {len(moves) - _SHOWN:,} more" if len(moves) > _SHOWN else ""
     drawn = f"{len(seen.sample):,} texts drawn from {seen.of}"
     log.info("prior    %s, on %s; mean prediction %s%s", name, drawn, ", ".join(moves[:_SHOWN]), more)
+    lost = [n for n, b, a in zip(labels, before, after, strict=True) if b >= _SEEN and a < _LOST]
+    if lost:
+        named = ", ".join(lost[:_SHOWN])
+        log.warning(
+            "prior: hardly any text is left for %s; if that is not so, give shares or another --temperature", named
+        )
 
 
 def _with_threshold(

@@ -48,6 +48,12 @@ class AutoLambda(TaskGradientWeighting):
         for name in primary or ():
             if name not in names_K:
                 raise ValueError(f"primary: no task is called '{name}'; the tasks are {', '.join(names_K)}")
+        if primary == []:
+            raise ValueError("primary: names no task, so no held-out loss would count; null: all of them count")
+        if initial <= 0 or look_ahead <= 0 or lr < 0:
+            raise ValueError(
+                f"initial and look_ahead must be more than 0, lr 0 or more; found {initial}, {look_ahead}, {lr}"
+            )
         self._primary_K = torch.tensor([float(primary is None or name in primary) for name in names_K])
         self._look_ahead = look_ahead
         self._w_K = torch.nn.Parameter(torch.full((len(names_K),), initial))

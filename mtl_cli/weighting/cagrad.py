@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 from torchjd.aggregation import CAGradWeighting
 
-from mtl_cli.weighting.base import RowDtype
+from mtl_cli.weighting.base import BadStep, RowDtype
 from mtl_cli.weighting.gradient import AliveRows, GramianWeighting, solver
 
 
@@ -38,7 +38,14 @@ class CAGrad(GramianWeighting):
         self._divisor = {"none": 1.0, "1+c": 1 + c, "1+c^2": 1 + c * c}[rescale]
         with solver("cvxpy and clarabel"):
             self._method = CAGradWeighting(c)
+            from cvxpy.error import SolverError
+
+        self._failure: type[Exception] = SolverError
 
     def weights(self, rows: AliveRows) -> Tensor:
-        """See `GramianWeighting.weights`."""
-        return rows.count * self._method(rows.gramian_unit()) / self._divisor
+        """See `GramianWeighting.weights`. Raises `BadStep` if the solver gives up."""
+        try:
+            weights_Q = self._method(rows.gramian_unit())
+        except self._failure:
+            raise BadStep("weights", "cannot be found: the solver gives up (a smaller weighting.c is easier)") from None
+        return rows.count * weights_Q / self._divisor

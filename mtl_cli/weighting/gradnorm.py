@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ class GradNorm(TaskGradientWeighting):
         lr: float,
     ) -> None:
         super().__init__(names_K, lambdas, params=params, rows=rows)
+        if not (0 <= alpha < math.inf and 0 <= lr < math.inf):
+            raise ValueError(f"alpha and lr must be finite, and 0 or more; found {alpha}, {lr}")
         self._alpha = alpha
         # One parameter a task, so that a step without a task leaves its moments alone.
         self._w_K = [torch.nn.Parameter(torch.ones(())) for _ in names_K]

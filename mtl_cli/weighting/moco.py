@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,13 @@ class MoCo(GradientWeighting):
         rho: float,
     ) -> None:
         super().__init__(names_K, lambdas, params=params, rows=rows)
+        if not (
+            0 < beta <= 1 and 0 <= gamma < math.inf and 0 <= rho < math.inf and beta_sigma >= 0 and gamma_sigma >= 0
+        ):
+            raise ValueError(
+                "beta must lie in (0, 1], gamma, rho and both sigmas be 0 or more and finite; "
+                f"found {beta}, {gamma}, {rho}, {beta_sigma}, {gamma_sigma}"
+            )
         self._beta, self._beta_sigma, self._gamma, self._gamma_sigma, self._rho = (
             beta,
             beta_sigma,

@@ -9,6 +9,7 @@ import numpy as np
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.labels import Label
 from mtl_cli.zeroshot.method import Method
+from mtl_cli.zeroshot.models import Models
 
 
 class EmbeddingMethod(Method):
@@ -27,6 +28,16 @@ class EmbeddingMethod(Method):
         self._encoder, self._temperature = encoder, temperature
         self._known: tuple[tuple[Label, ...], np.ndarray] | None = None
 
+    @property
+    def identity(self) -> str:
+        """The encoder."""
+        return self._encoder.identity
+
+    @property
+    def truncated(self) -> int:
+        """Texts and labels that were cut so far."""
+        return self._encoder.truncated
+
     def score(self, texts: Sequence[str], labels: Sequence[Label]) -> np.ndarray:
         """Scaled cosines, shape [N, L]."""
         return (self._encoder(texts) @ self._label_vectors(tuple(labels)).T).astype(np.float64) / self._temperature
@@ -38,3 +49,8 @@ class EmbeddingMethod(Method):
             means = np.stack([piece.mean(axis=0) for piece in np.split(vectors, ends)])
             self._known = (labels, means / np.linalg.norm(means, axis=1, keepdims=True))
         return self._known[1]
+
+
+def embedding(models: Models, *, temperature: float) -> EmbeddingMethod:
+    """The encoder of the run or the backbone as an engine."""
+    return EmbeddingMethod(models.encoder(), temperature=temperature)

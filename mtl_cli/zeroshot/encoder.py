@@ -31,6 +31,11 @@ class TextEncoder:
         self.truncated = 0
         """Texts that were cut so far."""
 
+    @property
+    def identity(self) -> str:
+        """Where the backbone came from."""
+        return self._backbone.identity
+
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32, shape [N, D], in the order of the texts."""

@@ -11,7 +11,20 @@ from mtl_cli.zeroshot.labels import Label
 
 
 class Method(ABC):
-    """Scores texts against labels that it was not trained on."""
+    """Scores texts against labels that it was not trained on.
+
+    A builder gets the `Models` of the question before its options.
+    """
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """The model it looks with, for records."""
+
+    @property
+    @abstractmethod
+    def truncated(self) -> int:
+        """Texts that were cut so far, being longer than the model takes."""
 
     @abstractmethod
     def score(self, texts: Sequence[str], labels: Sequence[Label]) -> np.ndarray:

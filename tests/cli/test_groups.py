@@ -131,3 +131,17 @@ def test_groups_must_be_given(mtl):
     result = mtl("train", *TINY, "task=rte", "sharing=groups")
     assert result.code == 2
     assert "sharing.groups" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["weighting=pcgrad", "sharing.branch_at=0"], "of what 'all' means, task 'sst2' uses nothing"),
+        (["weighting=gradnorm"], "of what '1' means, task 'sst2' uses nothing"),
+    ],
+)
+def test_a_task_that_shares_nothing_cannot_be_weighed_by_shared_gradients(words, said, mtl):
+    result = mtl("train", *TINY, "task=[rte,sst2,stsb]", *GROUPS, *words)
+    assert result.code == 2
+    assert f"weighting.params: {said}" in result.err
+    assert "sharing.branch_at" in result.err

@@ -94,6 +94,21 @@ def test_a_bad_step_stops_the_run_and_names_its_task(mtl, overflowing):
     assert "Traceback" not in result.err
 
 
+def test_a_model_that_is_no_number_ends_the_run_even_if_bad_steps_are_passed_over(mtl):
+    result = mtl(*TWO, "optim.lr=1e30", "optim.bad_step=skip")
+    assert result.code == 1
+    assert "and so is the model itself (" in result.err
+    assert "passing over steps cannot mend that" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_solver_that_gives_up_is_a_bad_step(mtl):
+    result = mtl(*TWO, "weighting=cagrad", "weighting.c=1e9")
+    assert result.code == 1
+    assert "the weights cannot be found: the solver gives up" in result.err
+    assert "Traceback" not in result.err
+
+
 REFUSED = [
     (["weighting=famo"], "sampler: weighting 'famo' needs every task in each step, which sampler 'proportional' does not give. "
      "Use sampler=all_tasks."),
@@ -103,6 +118,15 @@ REFUSED = [
     (["weighting=modo", "sampler=all_tasks", "batch.size=4"], "batch.size: weighting 'modo' cuts each task's rows of a step into 3 "
      "parts, but a task may have 2 rows. Use at least 6."),
     (["weighting=dtp", "eval.every=end"], "eval.every: weighting 'dtp' lives on the scores of evaluations during training"),
+    (["weighting=dtp", "eval.every=4"], "which has 4 steps; found '4'. Give fewer steps, such as eval.every=1."),
+    (["sampler=metric", "eval.every=end"], "eval.every: sampler 'metric' goes by evaluations during training, which has 4 steps"),
+    (["weighting=pcgrad", "optim.freeze=encoder"], "weighting.params: 'all' means none: tasks share no trained parameter here"),
+    (["weighting=auto_lambda", "weighting.primary=[]", "sampler=all_tasks"], "primary: names no task"),
+    (["weighting=auto_lambda", "weighting.look_ahead=0", "sampler=all_tasks"], "initial and look_ahead must be more than 0"),
+    (["weighting=gradnorm", "weighting.lr=inf"], "alpha and lr must be finite"),
+    (["weighting=moco", "weighting.gamma=-1"], "gamma, rho and both sigmas be 0 or more"),
+    (["weights.rte=0*step", "weights.stsb=0*step"], "weights: all are 0 at every step"),
+    (["weights.rte=inf"], "weights.rte: must be finite; found inf"),
     (["weighting=pcgrad", "weighting.params=nonesuch"], "weighting.params: no trained parameter that tasks share is meant by 'nonesuch'"),
     (["weighting=pcd", "weighting.primary=qnli", "sampler=all_tasks"], "no task is called 'qnli'; the tasks are rte, stsb"),
 ]  # fmt: skip

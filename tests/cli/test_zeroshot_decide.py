@@ -51,7 +51,8 @@ def test_rows_that_a_temperature_is_fitted_on_are_in_no_score(mtl, gold):
     result = mtl(*BASE, "--file", gold(GOLD), "--fit-temperature", "20")
     assert result.code == 0, result.err
     assert sum(a.get("held", False) for a in answers(result.out)) == 20
-    assert "temperature" in result.err and "40 rows" in result.err
+    assert "temperature" in result.err
+    assert "40 rows" in result.err
 
 
 def test_several_labels_do_not_depend_on_one_another(mtl):
@@ -74,7 +75,8 @@ def test_a_run_folder_holds_the_answers_and_is_not_filled_twice(mtl, gold):
     assert (again.code, again.out) == (0, "outputs/mine\n")
     assert "is finished: nothing to do" in again.err
     refused = mtl(*words, "--file", path)
-    assert refused.code == 2 and "out" in refused.err
+    assert refused.code == 2
+    assert "out" in refused.err
 
 
 def test_a_run_folder_that_was_cut_off_goes_on_behind_its_last_whole_answer(mtl, gold):

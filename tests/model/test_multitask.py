@@ -120,6 +120,6 @@ def test_a_choice_without_parameters_is_refused_with_a_name_that_there_is(params
 def test_frozen_parameters_are_not_chosen():
     m = model("rte", "mnli")
     m.sharing.backbone.encoder.requires_grad_(False)
-    with pytest.raises(ValueError, match="one of them is called none"):
+    with pytest.raises(ValueError, match="tasks share no trained parameter here"):
         m.choose("all")
     assert names_of(m.choose("everything")) == names_of(m.trained())

@@ -50,6 +50,8 @@ class Sampler(ABC):
     """Whether it looks at the entropy of class probabilities: a task without classes cannot be sampled so."""
     needs_rising_scores = False
     """Whether it compares scores with their best: a task whose score is an error cannot be sampled so."""
+    needs_evaluations = False
+    """Whether it is nothing but uniform before the first evaluation: a run without one on the way cannot be sampled so."""
     length: Length
     """Of the run; there from `begin` on."""
 
@@ -136,6 +138,8 @@ class NeedSampler(ChangingChances):
         floor: what a task keeps that needs nothing; 0 or more.
         per_step: see `ChangingChances`.
     """
+
+    needs_evaluations = True
 
     def __init__(self, names_K: Sequence[str], sizes_K: Sequence[int], *, floor: float, per_step: PerStep) -> None:
         super().__init__(names_K, sizes_K, per_step=per_step)

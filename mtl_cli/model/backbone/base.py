@@ -20,6 +20,17 @@ from mtl_cli.model.quiet import quiet
 Pooling = Literal["cls", "mean", "max"]
 
 
+def longest_input(encoder: nn.Module, tokenizer: PreTrainedTokenizerFast) -> int | None:
+    """Longest input in tokens that an encoder takes; None if there is no limit."""
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    if positions and padding is not None:  # RoBERTa counts positions from behind the padding id
+        positions -= padding + 1
+    limits = [n for n in (positions, tokenizer.model_max_length) if n and 0 < n < 10**9]
+    return min(limits) if limits else None
+
+
 class Backbone(nn.Module):
     """A Hugging Face encoder, its tokenizer and how its token states become one vector.
 
@@ -70,13 +81,7 @@ class Backbone(nn.Module):
     @property
     def max_length(self) -> int | None:
         """Longest input in tokens; None if there is no limit."""
-        positions = getattr(self.encoder.config, "max_position_embeddings", None)
-        table = getattr(getattr(self.encoder, "embeddings", None), "position_embeddings", None)
-        padding = getattr(table, "padding_idx", None)
-        if positions and padding is not None:  # RoBERTa counts positions from behind the padding id
-            positions -= padding + 1
-        limits = [n for n in (positions, self.tokenizer.model_max_length) if n and 0 < n < 10**9]
-        return min(limits) if limits else None
+        return longest_input(self.encoder, self.tokenizer)
 
     @property
     def pad_id(self) -> int:

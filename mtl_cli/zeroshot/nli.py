@@ -1,0 +1,157 @@
+"""Natural-language inference: does a text entail a sentence about a label? Legend: N texts, L labels, H sentences, C classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.model.classifier import load_classifier
+from mtl_cli.zeroshot.labels import Label
+from mtl_cli.zeroshot.method import Method
+from mtl_cli.zeroshot.models import Classifier, Head, Models
+from mtl_cli.zeroshot.pairs import Pairs
+
+
+class NliMethod(Method):
+    """logit(x, l) = z_entailment(x, h_l), less z_contradiction(x, h_l) if asked for (Yin et al. 2019); h_l are the label's texts.
+
+    Of several sentences of one label the mean counts. A pair that is too long loses tokens of the text, never of the label.
+
+    Args:
+        models: what there is to build from: the heads of a run.
+        path: a sequence classifier, as a folder or an id on the hub; None: a head of the run.
+        task: whose head; None: the only one with a class "entailment".
+        entailment: name or number of the entailment class; None: found by its name.
+        contradiction: subtract the logit of contradiction, or of the other class where there are two; None: where each label is
+            a question by itself, since one logit alone says nothing then.
+
+    Raises:
+        ConfigError: no model, or two; the class of entailment, or of contradiction, cannot be known.
+    """
+
+    def __init__(
+        self, models: Models, *, path: str | None, task: str | None, entailment: int | str | None, contradiction: bool | None
+    ) -> None:  # fmt: skip
+        model = _hub(models, path, task) if path is not None else _of_run(models, task, entailment)
+        self._entailment = _entailment(model, entailment)
+        less = models.several if contradiction is None else contradiction
+        self._contradiction = _contradiction(model, self._entailment) if less else None
+        self._pairs = Pairs(model, models.fabric, max_length=models.max_length, batch_tokens=models.batch_tokens)
+        self._identity = model.identity
+        self._known: tuple[tuple[Label, ...], list[np.ndarray]] | None = None
+
+    @property
+    def identity(self) -> str:
+        """The model."""
+        return self._identity
+
+    @property
+    def truncated(self) -> int:
+        """Texts that were cut so far."""
+        return self._pairs.truncated
+
+    def score(self, texts: Sequence[str], labels: Sequence[Label]) -> np.ndarray:
+        """Logits, shape [N, L]. Raises `ConfigError` for a label without tokens, or with more than the model takes."""
+        logits_NHC = self._pairs(texts, self._hypotheses(tuple(labels)))
+        found_NH = logits_NHC[:, :, self._entailment]
+        if self._contradiction is not None:
+            found_NH = found_NH - logits_NHC[:, :, self._contradiction]
+        counts = np.array([len(label.texts) for label in labels])
+        return np.add.reduceat(found_NH, np.cumsum(counts) - counts, axis=1) / counts
+
+    def _hypotheses(self, labels: tuple[Label, ...]) -> list[np.ndarray]:
+        if self._known is None or self._known[0] != labels:
+            told = [(label.name, text) for label in labels for text in label.texts]
+            found = self._pairs.tokenised([text for _, text in told])
+            limit = self._pairs.second_limit
+            faults = [
+                Fault(f"labels.{name}", _no_tokens(text) if not len(ids) else _too_long(text, len(ids), limit))
+                for (name, text), ids in zip(told, found, strict=True)
+                if not 0 < len(ids) <= limit
+            ]
+            if faults:
+                raise ConfigError(faults)
+            self._known = (labels, found)
+        return self._known[1]
+
+
+def _no_tokens(text: str) -> str:
+    return f"{text!r} is nothing to the model's tokenizer; give words for it: LABEL=words"
+
+
+def _too_long(text: str, tokens: int, limit: int) -> str:
+    return f"'{text:.40}...' has {tokens} tokens; beside a text there is room for {max(0, limit)} (max_length, or the model's own)"
+
+
+def _hub(models: Models, path: str, task: str | None) -> Classifier:
+    if models.heads():
+        raise ConfigError([Fault("method.path", "names a model, and run another: give one of them")])
+    if task is not None:
+        raise ConfigError([Fault("method.task", "names a head of a run; method.path names a model that has one head")])
+    found = load_classifier(path, "method.path")
+    models.fabric.to_device(found.model).eval()
+    return Classifier(found, found.tokenizer, found.classes, found.limit, path)
+
+
+def _of_run(models: Models, task: str | None, entailment: int | str | None) -> Classifier:
+    heads = models.heads()
+    if not heads:
+        problem = "nli needs a model that was trained on entailment: method.path=FOLDER (or an id on the hub), or run=outputs/X"
+        raise ConfigError([Fault("method.path", problem)])
+    if task is None:
+        fitting = [head for head in heads if head.pairs and _named(head.classes, "entail")]
+        if len(fitting) != 1:
+            found = "several heads tell" if fitting else "none of its heads tells"
+            problem = f"{found} entailment in pairs of texts by the names of the classes. Give method.task=NAME"
+            raise ConfigError([Fault("method.task", f"{problem}; the run has {_told(heads)}")])
+        return models.head(fitting[0].task)
+    names = [head.task for head in heads]
+    if task not in names:
+        raise ConfigError([Fault("method.task", f"the run has no head '{task}'. {did_you_mean(task, names)}")])
+    head = heads[names.index(task)]
+    if not head.pairs or not head.classes or (entailment is None and not _named(head.classes, "entail")):
+        raise ConfigError(
+            [Fault("method.task", f"'{task}' does not tell entailment in pairs of texts; the run has {_told(heads)}")]
+        )
+    return models.head(task)
+
+
+def _told(heads: Sequence[Head]) -> str:
+    return "; ".join(
+        f"{head.task} ({'pair' if head.pairs else 'one text'}: {', '.join(head.classes[:8]) or 'a number'})" for head in heads
+    )  # fmt: skip
+
+
+def _named(classes: Sequence[str], begin: str) -> list[int]:
+    return [i for i, name in enumerate(classes) if name.strip().lower().startswith(begin)]
+
+
+def _entailment(model: Classifier, given: int | str | None) -> int:
+    key, names = "method.entailment", ", ".join(f"{i} {name}" for i, name in enumerate(model.classes[:20]))
+    if len(model.classes) < 2:
+        raise ConfigError([Fault(key, f"{model.identity} has one output; entailment needs a class beside it")])
+    if given is None:
+        found = _named(model.classes, "entail")
+        if len(found) != 1:
+            problem = f"which class is entailment cannot be told by name: {model.identity} has {names}"
+            raise ConfigError([Fault(key, f"{problem}. Give method.entailment=NUMBER if you know it")])
+        return found[0]
+    if isinstance(given, str) and given in model.classes:
+        return model.classes.index(given)
+    if isinstance(given, int) and 0 <= given < len(model.classes):
+        return given
+    raise ConfigError([Fault(key, f"{model.identity} has no class {given}; it has {names}")])
+
+
+def _contradiction(model: Classifier, entailment: int) -> int:
+    if len(model.classes) == 2:
+        return 1 - entailment
+    found = [i for i in _named(model.classes, "contra") if i != entailment]
+    if len(found) != 1:
+        problem = (
+            f"which class is contradiction cannot be told by name: {model.identity} has {', '.join(model.classes[:20])}"
+        )
+        raise ConfigError([Fault("method.contradiction", f"{problem}. Give method.contradiction=false")])
+    return found[0]

@@ -1,0 +1,137 @@
+"""Pairs of texts put together from token ids. Legend: M first texts, H second texts, C classes, B rows, L tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from mtl_cli.data.batch import Batch
+from mtl_cli.data.lengths import token_batches
+from mtl_cli.errors import ConfigError
+from mtl_cli.zeroshot.models import Classifier
+
+_PROBE = ("one two three", "four")
+"""Any two texts whose tokens are not special ones."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The special tokens of a pair, with the type ids of all its pieces."""
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    types: tuple[int, int, int, int, int]
+    """Of before, first text, between, second text, after."""
+
+    @property
+    def special(self) -> int:
+        """Special tokens of a pair."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+
+class Pairs:
+    """Scores every pair of two lists of texts. Each text is tokenised once, however many pairs it is in.
+
+    Only the first text of a pair is ever cut.
+
+    Args:
+        model: a classifier of pairs.
+        fabric: for the precision.
+        max_length: tokens a pair, beside the limit of the model.
+        batch_tokens: padded tokens a forward pass.
+
+    Raises:
+        ConfigError: the tokenizer puts pairs together in a way that is not known here.
+    """
+
+    def __init__(self, model: Classifier, fabric: Fabric, *, max_length: int, batch_tokens: int) -> None:
+        self._model, self._fabric, self._batch_tokens = model, fabric, batch_tokens
+        self._max_length = min(max_length, model.limit or max_length)
+        self._layout = _layout(model)
+        self._cuts_head = model.tokenizer.truncation_side == "left"
+        self._takes_types = "token_type_ids" in model.tokenizer.model_input_names
+        self.truncated = 0
+        """First texts that were cut so far."""
+
+    @property
+    def second_limit(self) -> int:
+        """Tokens that a second text may have, so that one of the first has a place."""
+        return self._max_length - self._layout.special - 1
+
+    def tokenised(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Token ids of each text, without special tokens."""
+        if not texts:
+            return []
+        tokenizer = self._model.tokenizer
+        found = tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False).encodings
+        return [np.array(e.ids, np.int64) for e in found]
+
+    @torch.inference_mode()
+    def __call__(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits of every pair, float64, shape [M, H, C]; the second texts are token ids of at most `second_limit`."""
+        first_ids = self.tokenised(firsts)
+        room_H = self._max_length - self._layout.special - np.array([len(ids) for ids in seconds])
+        lengths_M = np.array([len(ids) for ids in first_ids])
+        kept_MH = np.minimum(lengths_M[:, None], room_H[None, :])
+        self.truncated += int((kept_MH < lengths_M[:, None]).any(axis=1).sum())
+        second_lengths_H = np.array([len(ids) for ids in seconds])
+        lengths = (kept_MH + second_lengths_H[None, :] + self._layout.special).reshape(-1)
+        out = np.empty((len(lengths), len(self._model.classes)), np.float64)
+        for rows in token_batches(lengths, self._batch_tokens):
+            batch = self._batch(rows, lengths[rows], first_ids, seconds, kept_MH.reshape(-1)[rows])
+            with self._fabric.autocast():
+                logits_BC = self._model.forward(batch.to(self._fabric.device))
+            out[rows] = logits_BC.float().cpu().numpy()
+        return out.reshape(len(firsts), len(seconds), -1)
+
+    def _batch(
+        self,
+        rows: np.ndarray,
+        lengths: np.ndarray,
+        first_ids: Sequence[np.ndarray],
+        seconds: Sequence[np.ndarray],
+        kept: np.ndarray,
+    ) -> Batch:
+        longest = int(lengths.max())
+        ids = np.full((len(rows), longest), int(self._model.tokenizer.pad_token_id or 0), np.int64)
+        types = np.full(ids.shape, self._model.tokenizer.pad_token_type_id, np.int64) if self._takes_types else None
+        layout = self._layout
+        for i, row in enumerate(rows):
+            first, second = first_ids[row // len(seconds)], seconds[row % len(seconds)]
+            first = first[len(first) - kept[i] :] if self._cuts_head else first[: kept[i]]
+            pieces = (layout.before, first, layout.between, second, layout.after)
+            ids[i, : lengths[i]] = np.concatenate([np.asarray(piece, np.int64) for piece in pieces])
+            if types is not None:
+                types[i, : lengths[i]] = np.repeat(layout.types, [len(piece) for piece in pieces])
+        mask = np.arange(longest) < lengths[:, None]
+        return Batch(
+            torch.from_numpy(ids),
+            None if mask.all() else torch.from_numpy(mask.astype(np.int64)),
+            None if types is None else torch.from_numpy(types),
+            (),
+        )
+
+
+def _layout(model: Classifier) -> _Layout:
+    """Read the layout off one pair."""
+    tokenizer = model.tokenizer
+    pair = tokenizer(*_PROBE, verbose=False)
+    ids, sides = list(pair["input_ids"]), pair.sequence_ids(0)
+    types = list(pair.encodings[0].type_ids)
+    alone = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in _PROBE]
+    begin, end = sides.index(0), len(sides) - sides[::-1].index(0)
+    second, last = sides.index(1), len(sides) - sides[::-1].index(1)
+    spans = ((0, begin), (begin, end), (end, second), (second, last), (last, len(ids)))
+    same = ids[begin:end] == alone[0] and ids[second:last] == alone[1]
+    if not same or any(len(set(types[a:b])) > 1 for a, b in spans):
+        raise ConfigError(
+            f"the tokenizer of {model.identity} does not put a pair together from the tokens of its texts and special "
+            "tokens around them; nli needs one that does"
+        )
+    of = [types[a] if b > a else 0 for a, b in spans]
+    return _Layout(tuple(ids[:begin]), tuple(ids[end:second]), tuple(ids[last:]), (of[0], of[1], of[2], of[3], of[4]))

@@ -1,0 +1,272 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, BertModel, pipeline
+
+from mtl_cli.errors import ConfigError
+from mtl_cli.model.backbone.tiny import byte_tokenizer
+from mtl_cli.zeroshot.choice import AnyOf, OneOf
+from mtl_cli.zeroshot.labels import Label, make_labels
+from mtl_cli.zeroshot.models import Classifier, Head, Models
+from mtl_cli.zeroshot.nli import NliMethod
+from mtl_cli.zeroshot.pairs import Pairs
+from tests.fakes import cpu
+
+NAMES = ("contradiction", "neutral", "entailment")
+TEMPLATE = "This text is about {}."
+TEXTS = ["What a film!", "", "no", "a text of some length, " * 4, "été ☕", "x" * 60, "no"]
+OPTIONS = {"path": None, "task": None, "entailment": None, "contradiction": None}
+
+
+class Asked(Models):
+    """A question on a CPU, with heads that a test names."""
+
+    def __init__(self, *heads, several=False, batch_tokens=512, max_length=128):
+        self.fabric, self.several = cpu(), several
+        self.batch_tokens, self.max_length = batch_tokens, max_length
+        self._heads, self.taken = heads, []
+
+    def encoder(self):
+        raise AssertionError("nli needs no encoder by itself")
+
+    def heads(self):
+        return self._heads
+
+    def head(self, task):
+        self.taken.append(task)
+        (head,) = (head for head in self._heads if head.task == task)
+        return Classifier(lambda batch: batch.ids_BL, byte_tokenizer(64), head.classes, 64, task)
+
+
+def save(folder, names=NAMES, gain=8.0, scale=1.0):
+    """A random BERT classifier over bytes; `gain` makes its states differ from text to text, `scale` its logits large."""
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer(128)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=128, id2label=dict(enumerate(names)), label2id={n: i for i, n in enumerate(names)},
+    )  # fmt: skip
+    model = BertForSequenceClassification(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(gain * (scale if name.startswith("classifier") else 1))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("model"))
+
+
+def nli(path, several=False, batch_tokens=512, max_length=128, **options):
+    asked = Asked(several=several, batch_tokens=batch_tokens, max_length=max_length)
+    return NliMethod(asked, **{**OPTIONS, "path": path, **options})
+
+
+def labels(*names, template=TEMPLATE):
+    return make_labels(dict.fromkeys(names), [template], least=1)[0]
+
+
+def refused(message, *args, **options):
+    with pytest.raises(ConfigError, match=message):
+        nli(*args, **options)
+
+
+# Scores
+
+
+@pytest.mark.parametrize(("several", "choice"), [(False, OneOf(0.0)), (True, AnyOf(0.5, {}))])
+def test_probabilities_are_those_of_the_zero_shot_pipeline(folder, several, choice):
+    names = ["film", "food", "the weather of the north"]
+    asked = pipeline("zero-shot-classification", model=folder, device="cpu")
+    texts = [text for text in TEXTS if text]  # the pipeline takes no empty text
+    expected = [asked(text, names, hypothesis_template=TEMPLATE, multi_label=several) for text in texts]
+    expected = [[dict(zip(e["labels"], e["scores"], strict=True))[n] for n in names] for e in expected]
+    found = choice.probabilities(nli(folder, several).score(texts, labels(*names)))
+    assert found == pytest.approx(np.array(expected), abs=1e-5)
+    assert found.std(axis=0).max() > 1e-3  # not the same for every text
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
+def test_a_text_scores_the_same_alone_and_in_any_batch_and_order(folder, batch_tokens):
+    asked = labels("film", "food")
+    alone = np.concatenate([nli(folder).score([text], asked) for text in TEXTS])
+    method = nli(folder, batch_tokens=batch_tokens)
+    assert method.score(TEXTS, asked) == pytest.approx(alone, rel=1e-5)
+    assert method.score(TEXTS[::-1], asked)[::-1] == pytest.approx(alone, rel=1e-5)
+
+
+def test_the_order_of_the_labels_changes_no_score(folder):
+    method, names = nli(folder), ("film", "food", "a")
+    assert method.score(TEXTS, labels(*names[::-1]))[:, ::-1] == pytest.approx(
+        method.score(TEXTS, labels(*names)), rel=1e-5
+    )
+
+
+def test_a_score_does_not_depend_on_the_other_labels_and_there_may_be_200(folder):
+    names = [f"topic {i}" for i in range(200)]
+    found = nli(folder).score(TEXTS[:2], labels(*names))
+    assert found.shape == (2, 200)
+    assert found[:, 150:151] == pytest.approx(nli(folder).score(TEXTS[:2], labels(names[150])), rel=1e-5)
+
+
+def test_of_several_sentences_of_a_label_the_mean_counts(folder):
+    method = nli(folder)
+    one, other = (method.score(TEXTS, [Label("a", (text,)), Label("b", ("z",))])[:, 0] for text in ("yes", "it is so"))
+    both = method.score(TEXTS, [Label("b", ("z",)), Label("a", ("yes", "it is so"))])[:, 1]
+    assert both == pytest.approx((one + other) / 2, rel=1e-5)
+
+
+def test_contradiction_is_subtracted_if_asked_for_and_where_labels_are_questions_by_themselves(folder):
+    asked = labels("film", "food")
+    plain = nli(folder).score(TEXTS, asked)
+    against = nli(folder, entailment="contradiction").score(TEXTS, asked)
+    for method in (nli(folder, contradiction=True), nli(folder, several=True)):
+        assert method.score(TEXTS, asked) == pytest.approx(plain - against, abs=1e-4)
+    assert nli(folder, several=True, contradiction=False).score(TEXTS, asked) == pytest.approx(plain)
+
+
+def test_logits_in_the_hundreds_give_probabilities(tmp_path):
+    found = nli(save(tmp_path, scale=2000.0)).score(TEXTS, labels("film", "food"))
+    assert np.abs(found).max() > 200
+    for choice in (OneOf(0.0), AnyOf(0.5, {})):
+        p_NL = choice.probabilities(found)
+        assert np.isfinite(p_NL).all()
+        assert p_NL.min() >= 0
+        assert p_NL.max() <= 1
+    assert OneOf(0.0).probabilities(found).sum(axis=1) == pytest.approx(1)
+
+
+# Length
+
+
+def test_only_the_text_is_cut_never_the_label(folder):
+    method, asked = nli(folder, max_length=60), labels("film", "food")
+    found = method.score(["x" * 500, "x" * 400, "short"], asked)
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    assert np.abs(found[0, 0] - found[0, 1]) > 1e-4
+    assert method.truncated == 2
+    rest = 60 - 3 - len(TEMPLATE.format("film"))
+    assert found[0] == pytest.approx(method.score(["x" * rest], asked)[0], rel=1e-5)
+
+
+def test_no_more_is_asked_than_the_model_takes(folder):
+    method = nli(folder, max_length=10_000)
+    assert np.isfinite(method.score(["x" * 5000], labels("film", "food"))).all()
+    assert method.truncated == 1
+
+
+@pytest.mark.parametrize("size", [98, 110, 5000])
+def test_a_label_that_leaves_no_room_is_refused(folder, size):
+    method = nli(folder, max_length=100)
+    with pytest.raises(ConfigError, match=r"labels\.l.*tokens; beside a text there is room for 96"):
+        method.score(["x"], [Label("l", ("y" * size,)), Label("b", ("b",))])
+    assert np.isfinite(method.score(["x"], [Label("l", ("y" * 96,))])).all()
+
+
+def test_a_label_that_is_nothing_to_the_tokenizer_is_refused(folder):
+    with pytest.raises(ConfigError, match=r"labels\.none: '' is nothing to the model's tokenizer"):
+        nli(folder).score(["x"], [Label("none", ("",)), Label("b", ("b",))])
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_pairs_have_the_tokens_that_the_tokenizer_gives_them(side):
+    tokenizer, seen = byte_tokenizer(64), []
+    tokenizer.truncation_side = side
+
+    def forward(batch):
+        seen.append(batch)
+        return batch.ids_BL[:, :2]
+
+    model = Classifier(forward, tokenizer, ("a", "b"), 64, "x")
+    pairs = Pairs(model, cpu(), max_length=20, batch_tokens=1)
+    firsts, seconds = ["", "a", "abcdefghijklmnopqrstuvw"], ["one", "two words"]
+    pairs(firsts, pairs.tokenised(seconds))
+    found = {(tuple(b.ids_BL[0].tolist()), tuple(b.types_BL[0].tolist())) for b in seen}
+    assert all(b.mask_BL is None for b in seen)
+    asked = [tokenizer(a, b, truncation="only_first", max_length=20) for a in firsts for b in seconds]
+    assert found == {(tuple(a["input_ids"]), tuple(a["token_type_ids"])) for a in asked}
+
+
+# Which class is entailment
+
+
+@pytest.mark.parametrize("names", [("LABEL_0", "LABEL_1", "LABEL_2"), ("entailment", "entails", "no")])
+def test_entailment_that_cannot_be_known_is_refused_and_may_be_given(tmp_path, names):
+    path = save(tmp_path, names)
+    refused(f"method.entailment: which class is entailment cannot be told by name.*0 {names[0]}, 1 {names[1]}", path)
+    by_name = nli(path, entailment=names[1]).score(TEXTS, labels("a", "b"))
+    assert nli(path, entailment=1).score(TEXTS, labels("a", "b")).tolist() == by_name.tolist()
+
+
+def test_names_of_classes_stand_in_any_order_and_case(tmp_path, folder):
+    asked = labels("film", "food")
+    other = nli(save(tmp_path, ("x", "CONTRADICTION", "Entailment")), contradiction=True)
+    expected = nli(folder).score(TEXTS, asked) - nli(folder, entailment="neutral").score(TEXTS, asked)
+    assert other.score(TEXTS, asked) == pytest.approx(expected, abs=1e-4)
+
+
+def test_of_two_classes_the_other_one_is_against_entailment(tmp_path):
+    path, asked = save(tmp_path, ("entailment", "not_entailment")), labels("film", "food")
+    against = nli(path, entailment=1).score(TEXTS, asked)
+    assert nli(path, several=True).score(TEXTS, asked) == pytest.approx(
+        nli(path).score(TEXTS, asked) - against, abs=1e-4
+    )
+
+
+def test_what_the_model_has_not_is_refused(folder, tmp_path):
+    refused(r"has no class 3; it has 0 contradiction", folder, entailment=3)
+    refused(r"has no class yes", folder, entailment="yes")
+    refused("which class is contradiction cannot be told", save(tmp_path / "a", ("entailment", "b", "c")), several=True)
+    refused("there is no folder ./nowhere", "./nowhere")
+    refused("method.task: names a head of a run", folder, task="rte")
+    tokenizer = byte_tokenizer(64)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
+    BertModel(config).save_pretrained(tmp_path / "b")
+    tokenizer.save_pretrained(tmp_path / "b")
+    refused("has no trained classifier: its weights lack classifier", str(tmp_path / "b"), entailment=0)
+
+
+# Heads of a run
+
+RTE = Head("rte", ("entailment", "not_entailment"), True)
+SST2 = Head("sst2", ("negative", "positive"), False)
+STSB = Head("stsb", (), True)
+
+
+def test_the_only_head_that_tells_entailment_is_taken():
+    asked = Asked(SST2, RTE, STSB)
+    assert NliMethod(asked, **OPTIONS).identity == "rte"
+    assert asked.taken == ["rte"]
+
+
+def test_of_several_heads_one_is_named():
+    asked = Asked(RTE, dataclasses.replace(RTE, task="qnli"))
+    with pytest.raises(
+        ConfigError, match=r"several heads tell entailment.*rte \(pair: entailment, not_entailment\); qnli"
+    ):
+        NliMethod(asked, **OPTIONS)
+    assert NliMethod(asked, **{**OPTIONS, "task": "qnli"}).identity == "qnli"
+
+
+@pytest.mark.parametrize(
+    ("heads", "options", "message"),
+    [
+        ((), {}, r"method\.path: nli needs a model that was trained on entailment"),
+        ((SST2, STSB), {}, r"none of its heads tells.*sst2 \(one text: negative, positive\); stsb \(pair: a number\)"),
+        ((SST2, RTE), {"task": "rt"}, "the run has no head 'rt'. Did you mean"),
+        ((SST2, RTE), {"task": "sst2"}, "'sst2' does not tell entailment in pairs"),
+        ((STSB, RTE), {"task": "stsb", "entailment": 0}, "'stsb' does not tell entailment in pairs"),
+        ((RTE,), {"path": "x"}, r"method\.path: names a model, and run another"),
+    ],
+)  # fmt: skip
+def test_a_head_that_cannot_be_meant_is_refused(heads, options, message):
+    with pytest.raises(ConfigError, match=message):
+        NliMethod(Asked(*heads), **{**OPTIONS, **options})
