@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,38 +42,44 @@ def bind_all(config: TrainConfig) -> Builders:
 
 def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting, length: Length) -> None:
     """Raise `ConfigError` for what sampler, weighting, weights and batch size accept alone but not with one another."""
-    faults: list[Fault] = []
-    name = config.weighting.name
     several = len(config.tasks) > 1
-    if several and weighting.needs_every_task and not sampler.every_task_each_step:
-        lacks = f"weighting '{name}' needs every task in each step, which sampler '{config.sampler.name}' does not give"
-        faults.append(Fault("sampler", f"{lacks}. Use sampler=all_tasks."))
-    every = evaluated_every(config, length)
-    less = f"Give fewer steps, such as eval.every={max(1, min(50, length.steps // 4))}"
-    if several and weighting.needs_evaluations and every >= length.steps:
-        lives = f"weighting '{name}' lives on the scores of evaluations during training, which has {length.steps} steps"
-        faults.append(Fault("eval.every", f"{lives}; found '{config.eval.every}'. {less}."))
-    if several and weighting.scale_free:
-        for task, weight in config.weights.items():
-            if weight != 1:
-                lost = f"weighting '{name}' gives the same whatever a loss is multiplied by, so {weight} would have no effect"
-                faults.append(
-                    Fault(f"weights.{task}", f"{lost}. Use 1, or another weighting, such as weighting=static.")
-                )
-    if several and sampler.needs_evaluations and every >= length.steps:
-        lives = f"sampler '{config.sampler.name}' goes by evaluations during training, which has {length.steps} steps"
-        faults.append(Fault("eval.every", f"{lives}; found '{config.eval.every}'. {less}."))
+    faults = [*_weighting_faults(config, sampler, weighting), *_unheard(config, sampler, weighting, length)] * several
     try:
         counts = sampler.counts(0, config.batch.size, np.random.default_rng(0))
     except ValueError as error:
         faults.append(Fault("sampler", str(error)))
     else:
         if several and weighting.parts > 1 and sampler.every_task_each_step and counts.min() < weighting.parts:
-            needs = f"weighting '{name}' cuts each task's rows of a step into {weighting.parts} parts"
+            needs = f"weighting '{config.weighting.name}' cuts each task's rows of a step into {weighting.parts} parts"
             least = f"a task may have {counts.min()} rows. Use at least {weighting.parts * len(config.tasks)}."
             faults.append(Fault("batch.size", f"{needs}, but {least}"))
     if faults:
         raise ConfigError(faults)
+
+
+def _weighting_faults(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> Iterator[Fault]:
+    """A sampler that leaves tasks out, and weights that would have no effect."""
+    name = config.weighting.name
+    if weighting.needs_every_task and not sampler.every_task_each_step:
+        lacks = f"weighting '{name}' needs every task in each step, which sampler '{config.sampler.name}' does not give"
+        yield Fault("sampler", f"{lacks}. Use sampler=all_tasks.")
+    if weighting.scale_free:
+        for task, weight in config.weights.items():
+            if weight != 1:
+                lost = f"weighting '{name}' gives the same whatever a loss is multiplied by, so {weight} would have no effect"
+                yield Fault(f"weights.{task}", f"{lost}. Use 1, or another weighting, such as weighting=static.")
+
+
+def _unheard(config: TrainConfig, sampler: Sampler, weighting: Weighting, length: Length) -> Iterator[Fault]:
+    """Who goes by evaluations, where none comes before the end."""
+    if evaluated_every(config, length) < length.steps:
+        return
+    during = f"goes by the scores of evaluations during training, which has {length.steps} steps"
+    less = f"found '{config.eval.every}'. Give fewer steps, such as eval.every={max(1, min(50, length.steps // 4))}."
+    if weighting.needs_evaluations:
+        yield Fault("eval.every", f"weighting '{config.weighting.name}' {during}; {less}")
+    if sampler.needs_evaluations:
+        yield Fault("eval.every", f"sampler '{config.sampler.name}' {during}; {less}")
 
 
 def check_chosen(config: TrainConfig, model: MultiTaskModel, weighting: Weighting) -> None:
@@ -93,12 +100,8 @@ def check_chosen(config: TrainConfig, model: MultiTaskModel, weighting: Weightin
         # A look at the gradients can say that one is zero; a method that divides by its length has nothing to go by.
         beside = [n for n in config.tasks if chosen.isdisjoint(id(p) for p in model.parameters_of(n))]
         if beside and key == "weighting.params":
-            whose = f"of what '{params}' means, task '{beside[0]}' uses nothing, so weighting '{config.weighting.name}' has no gradient of it"
-            faults.append(
-                Fault(
-                    key,
-                    f"{whose}. Let all tasks share something (sharing.branch_at, weighting.params=all), or use weighting=static.",
-                )
-            )
+            whose = f"of what '{params}' means, task '{beside[0]}' uses nothing, so there is no gradient of it to weigh"
+            remedy = "Let all tasks share something (sharing.branch_at, weighting.params=all), or use weighting=static."
+            faults.append(Fault(key, f"{whose}. {remedy}"))
     if faults:
         raise ConfigError(faults)

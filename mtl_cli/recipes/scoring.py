@@ -12,6 +12,7 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.errors import RunError
 from mtl_cli.metrics.base import Metric
 from mtl_cli.metrics.scorer import MetricScore, TaskScore, mean_score, score_set
 from mtl_cli.model.multitask import MultiTaskModel
@@ -57,6 +58,9 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
         tasks: what to score; a task without labelled rows gets predictions and no score.
         scoring: how.
         predictions: folder for `<task>.<set>.jsonl`; None to write nothing.
+
+    Raises:
+        RunError: outputs are not finite.
     """
     scores = []
     for task in tasks:
@@ -91,7 +95,14 @@ def _outputs(task: Scored, encoded: EncodedSet, scoring: Scoring) -> np.ndarray:
             fabric=scoring.fabric,
             tick=scoring.tick,
         )
-    return scoring.outputs[key]
+    outputs_NC = scoring.outputs[key]
+    if bad := int((~np.isfinite(outputs_NC)).any(axis=1).sum()):
+        # Their largest one would be class 0, and its accuracy would look like a score.
+        raise RunError(
+            f"task '{task.name}', {encoded.origin.set_name}: the model's outputs are not finite for {bad} of {len(outputs_NC)} rows, so "
+            "there is nothing to score. Checkpoints from before stay as they are. Lower optim.lr, or use fabric.precision=32-true."
+        )
+    return outputs_NC
 
 
 def _own_ids(own: Kind, head: Kind, prediction_N: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ from lightning_fabric import Fabric
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.loader import Passes, StepLoader, limited
-from mtl_cli.data.sampler.base import Length, Sampler
-from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, MtlError
+from mtl_cli.data.sampler.base import Length, Observed, Sampler
+from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, MtlError, RunError
 from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
@@ -380,10 +380,19 @@ class _Run:
 
     def _evaluate(self) -> list[TaskScore]:
         self.outputs = {}
-        found = self._score(0) if self.zero else []
-        observed = observations(self.kinds, self.outputs, found) if self.zero else []
+        found: list[TaskScore] = []
+        observed: list[Observed] = []
+        failed: RunError | None = None
+        if self.zero:
+            try:
+                found = self._score(0)
+                observed = observations(self.kinds, self.outputs, found)
+            except RunError as error:  # the other processes wait for what was found
+                failed = error
         if self.fabric.world_size > 1:
-            found, observed = self.fabric.broadcast((found, observed))
+            found, observed, failed = self.fabric.broadcast((found, observed, failed))
+        if failed:
+            raise failed
         self.sampler.observe(observed)
         return found
 

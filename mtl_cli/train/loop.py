@@ -227,12 +227,6 @@ class Loop:
                 f"step {self._step + 1}: {whose} {bad.finding}. The last checkpoint stays as it is. "
                 f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip passes over such steps."
             ) from bad
-        broken = next((name for name, p in self._model.named_parameters() if not bool(p.isfinite().all())), None)
-        if broken:
-            raise RunError(
-                f"step {self._step + 1}: {whose} {bad.finding}, and so is the model itself ({broken}): passing over steps cannot "
-                "mend that. The last checkpoint stays as it is. Lower optim.lr, or set optim.clip_norm."
-            ) from bad
         self._optimizer.zero_grad(set_to_none=True)
         self._step += 1
         self._meter.skipped += 1

@@ -40,12 +40,13 @@ class CAGrad(GramianWeighting):
             self._method = CAGradWeighting(c)
             from cvxpy.error import SolverError
 
-        self._failure: type[Exception] = SolverError
+        # TorchJD trips over the solution that is not there.
+        self._failures: tuple[type[Exception], ...] = (SolverError, ValueError)
 
     def weights(self, rows: AliveRows) -> Tensor:
         """See `GramianWeighting.weights`. Raises `BadStep` if the solver gives up."""
         try:
             weights_Q = self._method(rows.gramian_unit())
-        except self._failure:
+        except self._failures:
             raise BadStep("weights", "cannot be found: the solver gives up (a smaller weighting.c is easier)") from None
         return rows.count * weights_Q / self._divisor

@@ -117,9 +117,9 @@ REFUSED = [
     (["weighting=fairgrad", "weights.rte=2"], "weights.rte: weighting 'fairgrad' gives the same whatever a loss"),
     (["weighting=modo", "sampler=all_tasks", "batch.size=4"], "batch.size: weighting 'modo' cuts each task's rows of a step into 3 "
      "parts, but a task may have 2 rows. Use at least 6."),
-    (["weighting=dtp", "eval.every=end"], "eval.every: weighting 'dtp' lives on the scores of evaluations during training"),
+    (["weighting=dtp", "eval.every=end"], "eval.every: weighting 'dtp' goes by the scores of evaluations during training"),
     (["weighting=dtp", "eval.every=4"], "which has 4 steps; found '4'. Give fewer steps, such as eval.every=1."),
-    (["sampler=metric", "eval.every=end"], "eval.every: sampler 'metric' goes by evaluations during training, which has 4 steps"),
+    (["sampler=metric", "eval.every=end"], "eval.every: sampler 'metric' goes by the scores of evaluations during training, which has 4 steps"),
     (["weighting=pcgrad", "optim.freeze=encoder"], "weighting.params: 'all' means none: tasks share no trained parameter here"),
     (["weighting=auto_lambda", "weighting.primary=[]", "sampler=all_tasks"], "primary: names no task"),
     (["weighting=auto_lambda", "weighting.look_ahead=0", "sampler=all_tasks"], "initial and look_ahead must be more than 0"),
