@@ -44,15 +44,7 @@ def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting, 
     """Raise `ConfigError` for what sampler, weighting, weights and batch size accept alone but not with one another."""
     several = len(config.tasks) > 1
     faults = [*_weighting_faults(config, sampler, weighting), *_unheard(config, sampler, weighting, length)] * several
-    try:
-        counts = sampler.counts(0, config.batch.size, np.random.default_rng(0))
-    except ValueError as error:
-        faults.append(Fault("sampler", str(error)))
-    else:
-        if several and weighting.parts > 1 and sampler.every_task_each_step and counts.min() < weighting.parts:
-            needs = f"weighting '{config.weighting.name}' cuts each task's rows of a step into {weighting.parts} parts"
-            least = f"a task may have {counts.min()} rows. Use at least {weighting.parts * len(config.tasks)}."
-            faults.append(Fault("batch.size", f"{needs}, but {least}"))
+    faults.extend(_rows_faults(config, sampler, weighting))
     if faults:
         raise ConfigError(faults)
 
@@ -82,6 +74,19 @@ def _unheard(config: TrainConfig, sampler: Sampler, weighting: Weighting, length
         yield Fault("eval.every", f"sampler '{config.sampler.name}' {during}; {less}")
 
 
+def _rows_faults(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> Iterator[Fault]:
+    """Whether a step's rows are enough for its tasks and their parts."""
+    try:
+        counts = sampler.counts(0, config.batch.size, np.random.default_rng(0))
+    except ValueError as error:
+        yield Fault("sampler", str(error))
+        return
+    if len(config.tasks) > 1 and sampler.every_task_each_step and counts.min() < weighting.parts:
+        needs = f"weighting '{config.weighting.name}' cuts each task's rows of a step into {weighting.parts} parts"
+        least = f"a task may have {counts.min()} rows. Use at least {weighting.parts * len(config.tasks)}."
+        yield Fault("batch.size", f"{needs}, but {least}")
+
+
 def check_chosen(config: TrainConfig, model: MultiTaskModel, weighting: Weighting) -> None:
     """Raise `ConfigError` if weighting or diagnostics look at parameters that the model has not."""
     faults: list[Fault] = []
@@ -100,8 +105,9 @@ def check_chosen(config: TrainConfig, model: MultiTaskModel, weighting: Weightin
         # A look at the gradients can say that one is zero; a method that divides by its length has nothing to go by.
         beside = [n for n in config.tasks if chosen.isdisjoint(id(p) for p in model.parameters_of(n))]
         if beside and key == "weighting.params":
-            whose = f"of what '{params}' means, task '{beside[0]}' uses nothing, so there is no gradient of it to weigh"
-            remedy = "Let all tasks share something (sharing.branch_at, weighting.params=all), or use weighting=static."
-            faults.append(Fault(key, f"{whose}. {remedy}"))
+            lacks = f"of what '{params}' means, task '{beside[0]}' uses nothing"
+            method = f"so weighting '{config.weighting.name}' has no gradient to go by"
+            way = "Let all tasks share something (sharing.branch_at, weighting.params=all), or use weighting=static"
+            faults.append(Fault(key, f"{lacks}, {method}. {way}."))
     if faults:
         raise ConfigError(faults)

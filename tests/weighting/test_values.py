@@ -102,6 +102,12 @@ def test_cagrad_is_the_paper_s_program(matrix, c):
     assert weights("cagrad", matrix, c=c, rescale="1+c^2") / count == pytest.approx(found / (1 + c * c))
 
 
+@pytest.mark.parametrize("c", [1e12, 1e30])
+def test_a_program_that_its_solver_gives_up_is_a_bad_step(c):
+    with pytest.raises(BadStep, match="weights cannot be found: the solver gives up"):
+        weights("cagrad", CONFLICT, c=c, rescale="none")
+
+
 @every_matrix
 def test_imtl_g_projects_the_same_on_every_gradient(matrix):
     found = aggregated("imtl_g", matrix)
