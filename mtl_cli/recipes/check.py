@@ -17,7 +17,8 @@ from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.recipes.builders import Builders, bind_all, check_together
+from mtl_cli.optim.groups import Placed, freeze
+from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_together
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
 from mtl_cli.recipes.length import run_length
@@ -25,6 +26,7 @@ from mtl_cli.recipes.prepare import BoundTask, Rows
 from mtl_cli.recipes.sampling import begin_sampler
 from mtl_cli.report.table import text_table
 from mtl_cli.train.step import Passes
+from mtl_cli.weighting.base import Weighting
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +60,17 @@ def check(config: TrainConfig) -> str:
     faults: list[Fault] = []
     sets = {name: found for name, bound in builders.tasks.items() if (found := _open(rows, bound, faults))}
     names = list(builders.tasks)
+    weighting: Weighting | None = None
     if len(sets) == len(names):
-        _check_steps(config, builders, [len(s[0]) for s in sets.values()], faults)
+        weighting = _check_steps(config, builders, [len(s[0]) for s in sets.values()], faults)
     if faults:
         raise ConfigError(faults)
     sharing = builders.sharing.build(backbone, names)
     kinds = {name: builders.tasks[name].task.kind.fitted(s[0].labels_N) for name, s in sets.items()}
     model = MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed)
+    freeze([Placed(p, n, model.depth(n)) for n, p in model.named_parameters()], backbone.layers, config.optim.freeze)
+    if weighting is not None:
+        check_chosen(config, model, weighting)
     fabric.to_device(model)
     described: list[Checked] = []
     for name, (train, *validation) in sets.items():
@@ -78,8 +84,8 @@ def check(config: TrainConfig) -> str:
     return _table(described)
 
 
-def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faults: list[Fault]) -> None:
-    """Build what draws and weighs the rows of a step; what is wrong goes to `faults`."""
+def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faults: list[Fault]) -> Weighting | None:
+    """Build what draws and weighs the rows of a step, and return the weighting; what is wrong goes to `faults`."""
     names = list(builders.tasks)
     length = run_length(config, sum(sizes))
     sampler = _built(builders.sampler, (names, sizes), faults)
@@ -87,15 +93,16 @@ def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faul
         lambdas = Lambdas({n: config.weights[n] for n in names}, length)
     except ConfigError as error:
         faults.extend(error.faults)
-        return
-    weighting = _built(builders.weighting, (names, lambdas), faults)
+        return None
+    weighting: Weighting | None = _built(builders.weighting, (names, lambdas), faults)
     if weighting is None or sampler is None:
-        return
+        return weighting
     try:
         begin_sampler(config.sampler.name, sampler, builders.tasks, length)
         check_together(config, sampler, weighting, length)
     except ConfigError as error:
         faults.extend(error.faults)
+    return weighting
 
 
 def _built(builder: Bound, runtime: tuple[object, ...], faults: list[Fault]) -> Any:

@@ -134,3 +134,10 @@ def test_what_a_builder_refuses_once_it_knows_the_tasks_is_told(refused, data):
     assert "sampler: chances must name each task: no chance for 'stsb'" in refused(
         *words, "sampler=explicit", "sampler.chances={rte:1}"
     )
+
+
+def test_parameters_that_a_weighting_looks_at_in_vain_are_told(refused, data):
+    words = (*data(rte=pairs([0, 1]), stsb=pairs([1, 2])), "weighting=pcgrad")
+    assert "weighting.params: 'all' means none" in refused(*words, "optim.freeze=encoder")
+    alone = refused(*words, "sharing=groups", "sharing.groups=[[rte],[stsb]]")
+    assert "weighting.params: 'all' means none" in alone

@@ -117,7 +117,7 @@ REFUSED = [
      "parts, but a task may have 2 rows. Use at least 6."),
     (["weighting=dtp", "eval.every=end"], "eval.every: weighting 'dtp' goes by the scores of evaluations during training"),
     (["weighting=dtp", "eval.every=4"], "which has 4 steps; found '4'. Give fewer steps, such as eval.every=1."),
-    (["sampler=metric", "eval.every=end"], "eval.every: sampler 'metric' goes by the scores of evaluations during training, which has 4 steps"),
+    (["sampler=metric", "eval.every=end"], "eval.every: sampler 'metric' goes by the scores of evaluations"),
     (["weighting=pcgrad", "optim.freeze=encoder"], "weighting.params: 'all' means none: tasks share no trained parameter here"),
     (["weighting=auto_lambda", "weighting.primary=[]", "sampler=all_tasks"], "primary: names no task"),
     (["weighting=auto_lambda", "weighting.look_ahead=0", "sampler=all_tasks"], "initial and look_ahead must be more than 0"),
