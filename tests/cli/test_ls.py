@@ -31,6 +31,8 @@ def test_every_member_of_a_family_is_listed(mtl, family):
     known = listing(mtl("ls", family))
     if family == "backbone":  # several YAML files for one builder
         assert {"tiny", "minilm", "hf"} <= known.keys()
+    elif family == "launcher":  # likewise
+        assert known.keys() == {"inprocess", "joblib", "ray", "submitit_local", "submitit_slurm"}
     else:
         assert known.keys() == FAMILIES[family].keys()
 
@@ -63,4 +65,4 @@ def test_an_unknown_group_gets_a_suggestion(mtl):
 
 
 def test_a_group_like_no_other_gets_the_list(mtl):
-    assert "There is: backbone, kind, method, metric, sampler" in mtl("ls", "zzz").err
+    assert "There is: backbone, kind, launcher, method, metric, prior, sampler" in mtl("ls", "zzz").err
