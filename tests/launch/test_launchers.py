@@ -1,5 +1,6 @@
 """Every launcher runs every job once, and says how each ended. The engines run for real where they are installed."""
 
+import gc
 import os
 import signal
 import threading
@@ -39,7 +40,10 @@ def launcher(request, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
     made = make()
     made.prepare(tmp_path / "sweep")
-    return made
+    yield made
+    del made
+    # submitit leaves log files open: they must go here, not in a later test that takes warnings for errors.
+    gc.collect()
 
 
 @pytest.mark.filterwarnings("ignore")
