@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import torch
 from torch import Tensor
 
-from mtl_cli.weighting.base import RowDtype
 from mtl_cli.weighting.gradient import AliveRows, GramianWeighting
 
 
 class ConFIG(GramianWeighting):
-    """The direction with the same cosine to every g_i, as long as the g_i are along it together (Liu, Chu & Thuerey 2025).
-
-    Args:
-        names_K: names of the tasks.
-        lambdas: step -> the config's weights.
-        params: see `Chosen.params`.
-        rows: see `Chosen.dtype`.
-    """
-
-    def __init__(
-        self,
-        names_K: Sequence[str],
-        lambdas: Callable[[int], Sequence[float]],
-        *,
-        params: str | int,
-        rows: RowDtype,
-    ) -> None:
-        super().__init__(names_K, lambdas, params=params, rows=rows)
+    """The direction with the same cosine to every g_i, as long as the g_i are along it together (Liu, Chu & Thuerey 2025)."""
 
     def weights(self, rows: AliveRows) -> Tensor:
         """Of d = (sum_i g_i . u) u, u the unit vector of pinv(U) 1, U the unit rows.

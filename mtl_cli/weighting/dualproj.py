@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from torch import Tensor
 from torchjd.aggregation import DualProjWeighting
 
-from mtl_cli.weighting.base import RowDtype
-from mtl_cli.weighting.gradient import AliveRows, GramianWeighting, solver
+from mtl_cli.weighting.gradient import Borrowed
 
 
-class DualProj(GramianWeighting):
-    """The mean gradient is projected on the cone of directions that harm no task (Lopez-Paz & Ranzato 2017, equation 11).
+class DualProj(Borrowed):
+    """The mean gradient is projected on the cone of directions that harm no task (Lopez-Paz & Ranzato 2017, equation 11)."""
 
-    Args:
-        names_K: names of the tasks.
-        lambdas: step -> the config's weights.
-        params: see `Chosen.params`.
-        rows: see `Chosen.dtype`.
-    """
-
-    def __init__(
-        self,
-        names_K: Sequence[str],
-        lambdas: Callable[[int], Sequence[float]],
-        *,
-        params: str | int,
-        rows: RowDtype,
-    ) -> None:
-        super().__init__(names_K, lambdas, params=params, rows=rows)
-        with solver("quadprog and qpsolvers"):
-            self._method = DualProjWeighting()
-
-    def weights(self, rows: AliveRows) -> Tensor:
-        """See `GramianWeighting.weights`."""
-        return rows.count * self._method(rows.gramian_unit())
+    method = DualProjWeighting
+    packages = "quadprog and qpsolvers"

@@ -199,6 +199,29 @@ class GramianWeighting(GradientWeighting):
         """w of the rows that take part, shape [Q]."""
 
 
+class Borrowed(GramianWeighting):
+    """A method of TorchJD that has neither options nor state."""
+
+    method: Callable[[], Callable[[Tensor], Tensor]]
+    """Makes TorchJD's function of G."""
+    packages = ""
+    """What it solves with, if that is not always installed."""
+    averages = True
+    """Whether its weights are those of a mean, not of a sum."""
+
+    def __init__(
+        self, names_K: Sequence[str], lambdas: Callable[[int], Sequence[float]], *, params: str | int, rows: RowDtype
+    ) -> None:
+        super().__init__(names_K, lambdas, params=params, rows=rows)
+        with solver(self.packages):
+            self._function = type(self).method()
+
+    def weights(self, rows: AliveRows) -> Tensor:
+        """See `GramianWeighting.weights`."""
+        weights_Q = self._function(rows.gramian_unit())
+        return rows.count * weights_Q if self.averages else weights_Q
+
+
 @contextmanager
 def solver(packages: str) -> Iterator[None]:
     """Say how to install what TorchJD misses, instead of going on without it. Raises `ValueError`."""

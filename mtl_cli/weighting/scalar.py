@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtl_cli.weighting.base import BadStep, StepPasses, Weighted, Weighting, finite
 
@@ -41,6 +43,41 @@ class Scalarised(Weighting):
             present_P: which of the K tasks they are.
             step: from 0.
         """
+
+
+class LearnedScalars(Scalarised):
+    """A scalar a task that is trained beside the model.
+
+    Each task has an object of TorchJD's of its own, so that the optimiser's moments of a task that is absent from a step stay as they are.
+
+    Args:
+        names_K: names of the tasks.
+        lambdas: step -> the config's weights.
+        make: makes the object of one task: v_i [1] -> its term of the sum.
+    """
+
+    def __init__(
+        self, names_K: Sequence[str], lambdas: Callable[[int], Sequence[float]], make: Callable[[], nn.Module]
+    ) -> None:
+        super().__init__(names_K, lambdas)
+        self._tasks = nn.ModuleList(make() for _ in names_K)
+
+    def scalar(self, losses_P: Tensor, lambdas_P: Tensor, present_P: list[int], step: int) -> Tensor:  # noqa: ARG002
+        """The sum over the tasks of the step."""
+        values_P = lambdas_P * losses_P
+        return torch.stack([self._tasks[k](values_P[i : i + 1]) for i, k in enumerate(present_P)]).sum()
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """s_i."""
+        return self._tasks.parameters()
+
+    def state_dict(self) -> dict[str, Any]:
+        """s_i."""
+        return dict(self._tasks.state_dict())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._tasks.load_state_dict(dict(state))
 
 
 def positive(losses_P: Tensor, present_P: list[int]) -> Tensor:
