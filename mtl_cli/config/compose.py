@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from mtl_cli.config.paths import config_dir
+from mtl_cli.config.registry import FAMILIES
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 
 # ValueError, TypeError: what Hydra says to task=3 and task=[3], and to a YAML file that is not UTF-8.
@@ -83,6 +84,8 @@ def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] 
             config = hydra_compose(primary, list(overrides), return_hydra_config=True)
         except _ERRORS as error:
             raise ConfigError(_diagnose(primary, overrides, loader, error)) from error
+        if faults := list(_several_faults(overrides)):
+            raise ConfigError(faults)
         try:
             return _plain(config)
         except OmegaConfBaseException as error:
@@ -168,6 +171,15 @@ def _group_faults(override: Override, names: list[str]) -> Iterator[Fault]:
             yield Fault(group, f"must be a name or a list of names; `mtl ls {group}` shows all. To take none: ~{group}")
         elif isinstance(name, str) and name not in names:
             yield Fault(group, f"unknown {group} '{name}'. {did_you_mean(name, names)} `mtl ls {group}` shows all.")
+
+
+def _several_faults(overrides: Sequence[str]) -> Iterator[Fault]:
+    """Lists for a family that takes one member: Hydra lets the last replace the others and says nothing."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        group, value = override.key_or_group, None if override.is_sweep_override() else override.value()
+        if group in FAMILIES and isinstance(value, list) and len(value) > 1:
+            each = ",".join(map(str, value))
+            yield Fault(group, f"takes one, not {len(value)}: the last would replace the others. To try each: -m {group}={each}")
 
 
 def _value_faults(

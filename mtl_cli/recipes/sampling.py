@@ -72,5 +72,8 @@ def _entropy(kind: Kind, outputs: Sequence[np.ndarray]) -> float | None:
 
 def sampling_line(name: str, chances: Mapping[str, float], lambdas: Mapping[str, float]) -> str:
     """Chance p_i and effective weight lambda_i p_i of each task."""
-    shown = [f"{task} {p:.2g} (weight x chance {lambdas[task] * p:.2g})" for task, p in chances.items()]
+    # With weights of 1 the product would say the chance again.
+    weighted = any(lambdas[task] != 1 for task in chances)
+    products = {task: f" (weight x chance {lambdas[task] * p:.2g})" * weighted for task, p in chances.items()}
+    shown = [f"{task} {p:.2g}{products[task]}" for task, p in chances.items()]
     return f"{name}: {', '.join(shown)}"

@@ -287,3 +287,8 @@ def test_a_file_that_is_not_utf8_is_told_without_a_traceback(tmp_path):
     folder = user_dir(tmp_path)
     (folder / "task" / "mine.yaml").write_bytes(b"# \xff\xfe\n")
     assert "utf-8" in wrong("task=mine", dirs=[folder])[""]
+
+
+def test_a_list_for_a_family_whose_last_member_would_win_is_refused():
+    with pytest.raises(ConfigError, match=r"weighting: takes one, not 2: .* -m weighting=pcgrad,mgda"):
+        compose("train", ["weighting=[pcgrad,mgda]"])
