@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, print_config, quiet_libraries
 
 if TYPE_CHECKING:
+    from mtl_cli.config.question import Question
     from mtl_cli.zeroshot.answer import Answer
 
 
@@ -67,6 +68,12 @@ def command(
     curve: Annotated[
         str | None, typer.Option("--curve", metavar="FILE.csv", help="Write coverage and accuracy at each threshold.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="With each answer, the template, word or engine that spoke most for it.")
+    ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Keep scores on disk: a new label or row costs only itself.")
+    ] = False,
     out: Annotated[
         str | None, typer.Option("--out", "-o", metavar="NAME", help="Write a run folder of this name.")
     ] = None,
@@ -96,48 +103,46 @@ def command(
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    config = composed("zeroshot", [*(overrides or []), *_chosen_prior(prior)], config_dir)
-    if labels is not None:
-        from mtl_cli.zeroshot.labels import parse_labels
-
-        config.values["labels"] = parse_labels(labels)
     given = {
         "input.texts": text or None, "input.file": file, "input.text_column": text_column, "input.label_column": label_column,
         "input.labels_column": labels_column, "templates": template or None, "format": output, "prior": _shares(prior),
         "decide.multi_label": multi_label or None, "decide.threshold": threshold, "decide.abstain": abstain,
         "decide.target_precision": target_precision, "decide.hold": hold, "decide.curve": curve,
         "calibrate.temperature": temperature, "calibrate.fit": fit_temperature, "out.name": out,
+        "explain": explain or None, "cache": cache or None,
     }  # fmt: skip
-    _apply(config.values, given)
-    if threshold is not None and not config.values["decide"]["multi_label"]:
+    if labels is not None:
+        from mtl_cli.zeroshot.labels import parse_labels
+
+        given["labels"] = parse_labels(labels)
+    question = _question([*(overrides or []), *_chosen_prior(prior)], given, config_dir)
+    values = question.values()
+    if threshold is not None and not values["decide"]["multi_label"]:
         from mtl_cli.errors import ConfigError
 
         raise ConfigError("--threshold is for --multi-label. To give no answer below a probability: --abstain")
     if cfg:
-        print_config(config.values)
+        print_config(values)
         return
-    from mtl_cli.config.read import read
-    from mtl_cli.config.schema import ZeroshotConfig
-
-    checked = read(ZeroshotConfig, config.values)
+    checked = question.config()
     quiet_libraries()
-    from mtl_cli.recipes.zeroshot import zeroshot
-
     if checked.out.name is not None:
         from mtl_cli.recipes.zeroshot import zeroshot_run
 
-        typer.echo(zeroshot_run(checked, config.values, overrides or []))
+        typer.echo(zeroshot_run(question))
         return
+    from mtl_cli.recipes.zeroshot import zeroshot
+
     as_table = checked.format == "table" or (checked.format == "auto" and sys.stdout.isatty())
-    zeroshot(checked, _table_writer(list(checked.labels or {})) if as_table else _write_json)
+    zeroshot(question, _table_writer(list(checked.labels or {})) if as_table else _write_json)
 
 
-def _apply(values: dict[str, Any], given: dict[str, Any]) -> None:
-    """Write flags into the composed config: their words may hold what an override's grammar does not allow."""
-    for key, value in given.items():
-        if value is not None:
-            section, _, name = key.rpartition(".")
-            (values[section] if section else values)[name] = value
+def _question(overrides: list[str], given: dict[str, Any], config_dir: str | None) -> Question:
+    from mtl_cli.config.paths import user_config_dirs
+    from mtl_cli.config.question import Question
+
+    flags = {key: value for key, value in given.items() if value is not None}
+    return Question(tuple(overrides), flags, tuple(user_config_dirs(config_dir)))
 
 
 def _chosen_prior(prior: str | None) -> list[str]:

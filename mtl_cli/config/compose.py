@@ -179,7 +179,9 @@ def _several_faults(overrides: Sequence[str]) -> Iterator[Fault]:
         group, value = override.key_or_group, None if override.is_sweep_override() else override.value()
         if group in FAMILIES and isinstance(value, list) and len(value) > 1:
             each = ",".join(map(str, value))
-            yield Fault(group, f"takes one, not {len(value)}: the last would replace the others. To try each: -m {group}={each}")
+            yield Fault(
+                group, f"takes one, not {len(value)}: the last would replace the others. To try each: -m {group}={each}"
+            )
 
 
 def _value_faults(

@@ -99,8 +99,8 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
         "ray": "mtl_cli.launch.ray:RayLauncher",
     },
     "method": {
-        "embedding": "mtl_cli.zeroshot.embedding:embedding",
-        "nli": "mtl_cli.zeroshot.nli:NliMethod",
+        "embed": "mtl_cli.zeroshot.methods.embed:embed",
+        "nli": "mtl_cli.zeroshot.methods.nli:NliMethod",
     },
     "prior": {
         "none": "mtl_cli.zeroshot.priors.none:NoPrior",

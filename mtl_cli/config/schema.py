@@ -592,6 +592,8 @@ class ZeroshotConfig:
     out: RunSection
     max_length: int
     batch_tokens: int
+    cache: bool
+    explain: bool
     bootstrap: int
     seed: int
     format: Literal["auto", "table", "jsonl"]

@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from mtl_cli.config.convert import bind
 from mtl_cli.config.paths import outputs_dir
-from mtl_cli.config.schema import ZeroshotConfig
-from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, RunError
+from mtl_cli.config.question import Question
+from mtl_cli.errors import ConfigError, DataError, Interrupted, RunError
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
 from mtl_cli.recipes.zeroshot_input import LabelSets, Text, Texts
-from mtl_cli.recipes.zeroshot_models import AskedModels
+from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
 from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
@@ -30,10 +29,10 @@ from mtl_cli.runs.folder import RunFolder, begin, differences, open_run, read_co
 from mtl_cli.runs.provenance import environment
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.train.loop import Stop
-from mtl_cli.zeroshot.answer import DIGITS, Answer
+from mtl_cli.zeroshot.answer import DIGITS, Answer, Because
 from mtl_cli.zeroshot.calibration import Calibration
 from mtl_cli.zeroshot.choice import OneOf
-from mtl_cli.zeroshot.method import Method
+from mtl_cli.zeroshot.methods.base import Method, Scores
 from mtl_cli.zeroshot.priors.base import Prior
 
 log = logging.getLogger(__name__)
@@ -42,18 +41,18 @@ _CHUNK = 1024
 """Texts scored at once: sorted by length inside, written in order."""
 _RUN_CHUNK = 256
 """The same in a run folder: what a kill loses at most."""
-_FREE = ("out", "fabric", "batch_tokens", "format")
+_FREE = ("out", "fabric", "batch_tokens", "cache", "format")
 """Keys that change no answer."""
 
 
-def zeroshot(config: ZeroshotConfig, write: Callable[[Answer], None]) -> None:
+def zeroshot(question: Question, write: Callable[[Answer], None]) -> None:
     """Score every text and hand on the answers one by one.
 
     Raises:
         ConfigError: labels, templates, engine, prior or run are not as they must be.
         DataError: the input is missing or broken.
     """
-    session = _Session(config)
+    session = _Session(question)
     session.load()
     for answer in session.answers(_CHUNK):
         session.tally.add(answer)
@@ -61,30 +60,29 @@ def zeroshot(config: ZeroshotConfig, write: Callable[[Answer], None]) -> None:
     session.report()
 
 
-def zeroshot_run(config: ZeroshotConfig, values: Mapping[str, Any], overrides: Sequence[str]) -> Path:
+def zeroshot_run(question: Question) -> Path:
     """Score every text into a run folder and return it; one that was interrupted goes on behind its last whole answer.
 
     Args:
-        config: what is asked, with `out.name`.
-        values: the same in plain values, for the folder.
-        overrides: as they were given.
+        question: with `out.name`.
 
     Raises:
         ConfigError: as `zeroshot`; there is a run of that name already, or one of another question.
         DataError: the input is missing or broken, or is not the one that the run began with.
         Interrupted: it was told to stop; what was answered is saved.
     """
-    session = _Session(config)
+    session = _Session(question)
+    config = session.config
     path = outputs_dir(config.out.outputs) / str(config.out.name)
     folder = open_run(path, config.out.if_exists, "out")
     try:
         if folder.started:
-            _check_same(path, values)
+            _check_same(path, session.question.values())
             if folder.finished:
                 log.info("%s is finished: nothing to do", path)
                 return path
         with logging_to(path / "log.txt", quiet=False):
-            _Filling(session, folder, values, overrides).go()
+            _Filling(session, folder).go()
         return path
     finally:
         if not folder.started and folder.made:
@@ -95,15 +93,14 @@ def zeroshot_run(config: ZeroshotConfig, values: Mapping[str, Any], overrides: S
 class _Session:
     """One question: labels, texts, engine, and what turns logits into answers."""
 
-    def __init__(self, config: ZeroshotConfig) -> None:
-        self.config = config
+    def __init__(self, question: Question) -> None:
+        self.question = settled(question)
+        self.config = config = self.question.config()
         choice = make_choice(config)
         self.labels = LabelSets(config, choice.least_labels)
-        faults: list[Fault] = []
-        prior = bind("prior", config.prior, faults, "prior")
-        if prior is None:
-            raise ConfigError(faults)
-        self.prior: Prior = prior.build()
+        self._models = AskedModels(self.question, config)
+        self._engine = bound_engine(config)
+        self.prior: Prior = self._engine.prior.build()
         check_fit(config, self.prior, choice, self.labels.common)
         self.choice = choice
         self.texts = Texts(config, self.labels, choice.least_labels)
@@ -111,7 +108,8 @@ class _Session:
 
     def load(self, decision: Decision | None = None) -> None:
         """Look at the texts, load the engine, and find what is to be found; a decision that was found before is taken."""
-        seen = survey(self.config, self.prior, self.texts)
+        needs = self.prior.needs_sample or bool(getattr(self._engine.method.builder, "needs_sample", False))
+        seen = survey(self.config, needs, self.texts)
         self.held = {kept.text for kept in seen.gold}
         stream = iter(self.texts)
         first = next(stream, None)
@@ -120,7 +118,9 @@ class _Session:
         self.stream: Iterator[Text] = itertools.chain([first], stream)
         if self.labels.common and not self.config.input.labels_column:
             self.labels.of(self.labels.common)
-        self._method = _method(self.config)
+        self._method: Method = self._engine.method.build(self._models)
+        if self._method.needs_sample:
+            self._method.fit(seen.drawn, self.labels.of(self.labels.common))
         self.engine = f"{self.config.method.name}, {self._method.identity}"
         self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._logits)
 
@@ -150,10 +150,8 @@ class _Session:
         return result
 
     def _logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
-        found = []
-        for at in range(0, len(texts), _CHUNK):
-            found.append(self._method.score(texts[at : at + _CHUNK], self.labels.of(names)))
-        return np.concatenate(found)
+        chunks = (texts[at : at + _CHUNK] for at in range(0, len(texts), _CHUNK))
+        return np.concatenate([self._method.score(chunk, self.labels.of(names)).logits_NL for chunk in chunks])
 
     def _answered(self, texts: list[Text]) -> list[Answer]:
         by_set: dict[tuple[str, ...], list[int]] = {}
@@ -161,25 +159,20 @@ class _Session:
             by_set.setdefault(text.labels, []).append(i)
         answers: dict[int, Answer] = {}
         for names, places in by_set.items():
-            logits_NL = self.decision.calibration(self._logits([texts[i].text for i in places], names))
-            p_NL = self.decision.choice.probabilities(logits_NL)
-            for i, p_L in zip(places, p_NL, strict=True):
+            found = self._method.score([texts[i].text for i in places], self.labels.of(names))
+            p_NL = self.decision.choice.probabilities(self.decision.calibration(found.logits_NL))
+            for n, (i, p_L) in enumerate(zip(places, p_NL, strict=True)):
                 scores = {name: round(float(p), DIGITS) for name, p in zip(names, p_L, strict=True)}
                 decided, text = self.decision.choice.decide(p_L, names), texts[i]
-                answers[i] = Answer(
-                    text.text, decided, scores, text.gold, text.gold is not None and text.text in self.held
-                )
+                held = text.gold is not None and text.text in self.held
+                because = _because(found, n, int(p_L.argmax()), names) if self.config.explain else None
+                answers[i] = Answer(text.text, decided, scores, text.gold, held, because)
         return [answers[i] for i in range(len(texts))]
 
 
-def _method(config: ZeroshotConfig) -> Method:
-    faults: list[Fault] = []
-    backbone = bind("backbone", config.backbone, faults, "backbone") if config.run is None else None
-    builder = bind("method", config.method, faults, "method")
-    if faults or builder is None:
-        raise ConfigError(faults)
-    method: Method = builder.build(AskedModels(config, backbone))
-    return method
+def _because(scores: Scores, text: int, label: int, names: Sequence[str]) -> Because:
+    what, score = scores.driver(text, label)
+    return Because(names[label], what, round(score, DIGITS))
 
 
 def _check_same(path: Path, values: Mapping[str, Any]) -> None:
@@ -201,10 +194,8 @@ def _check_same(path: Path, values: Mapping[str, Any]) -> None:
 class _Filling:
     """A run folder while texts are answered into it."""
 
-    def __init__(
-        self, session: _Session, folder: RunFolder, values: Mapping[str, Any], overrides: Sequence[str]
-    ) -> None:
-        self._session, self._folder, self._values, self._overrides = session, folder, values, overrides
+    def __init__(self, session: _Session, folder: RunFolder) -> None:
+        self._session, self._folder = session, folder
         self._path = folder.path
         self._predictions = self._path / "predictions" / "input.jsonl"
         self._decision = self._path / "decision.json"
@@ -220,7 +211,7 @@ class _Filling:
                 write_json(
                     self._path / "env.json", {**environment(), "seed": session.config.seed, "engine": session.engine}
                 )
-            begin(self._path, self._values, self._overrides)
+            begin(self._path, session.question.values(), session.question.overrides)
         if known is None:
             with explained(self._path):
                 write_json(self._decision, self._decision_values())

@@ -70,11 +70,11 @@ def check_fit(config: ZeroshotConfig, prior: Prior, choice: Choice, labels: tupl
         raise ConfigError(faults)
 
 
-def survey(config: ZeroshotConfig, prior: Prior, texts: Texts) -> Survey:
+def survey(config: ZeroshotConfig, needs_sample: bool, texts: Texts) -> Survey:
     """Look at the texts if anything is to be found on them; nothing is read twice if not."""
     hold = config.decide.hold if config.decide.target_precision is not None else 0
     wanted = config.calibrate.fit + hold
-    if not wanted and not prior.needs_sample:
+    if not wanted and not needs_sample:
         return Survey([], [], "")
     found = texts.survey(config.calibrate.sample, wanted, config.seed)
     if len(found.gold) < wanted:
@@ -116,13 +116,8 @@ def _shifts(
     if not seen.sample:
         raise DataError("there are no texts: give --text, --file, or lines on standard input")
     logits_SL = scorer([kept.text for kept in seen.sample], labels)
-    weights_S = _weights(seen)
+    weights_S = seen.drawn.weights_S
     return lambda temperature: prior.shift(Sampled(logits_SL / temperature, weights_S, labels), choice)
-
-
-def _weights(seen: Survey) -> np.ndarray:
-    rows_S = np.array([kept.rows for kept in seen.sample], np.float64)
-    return rows_S / rows_S.sum()
 
 
 def _rows(gold: Sequence[Kept], labels: tuple[str, ...], scorer: Scorer) -> tuple[np.ndarray, np.ndarray]:
@@ -143,8 +138,8 @@ def _tell_prior(
     name: str, choice: Choice, seen: Survey, scorer: Scorer, labels: tuple[str, ...], calibration: Calibration
 ) -> None:
     logits_SL = scorer([kept.text for kept in seen.sample], labels)
-    before = _weights(seen) @ choice.probabilities(logits_SL / calibration.temperature)
-    after = _weights(seen) @ choice.probabilities(calibration(logits_SL))
+    before = seen.drawn.weights_S @ choice.probabilities(logits_SL / calibration.temperature)
+    after = seen.drawn.weights_S @ choice.probabilities(calibration(logits_SL))
     moves = [f"{n} {b:.3f} -> {a:.3f}" for n, b, a in zip(labels, before, after, strict=True)]
     more = f" and {len(moves) - _SHOWN:,} more" if len(moves) > _SHOWN else ""
     drawn = f"{len(seen.sample):,} texts drawn from {seen.of}"

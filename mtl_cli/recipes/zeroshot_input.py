@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtl_cli.config.schema import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, did_you_mean
 from mtl_cli.tasks.files import Row, read_file, read_stream, text_of, text_stream
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
+from mtl_cli.zeroshot.methods.base import Drawn
 from mtl_cli.zeroshot.sketch import Kept, Sketch
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,12 @@ class Survey:
     """Texts with gold labels, as many as were asked for."""
     of: str
     """What they were drawn from, for messages."""
+
+    @property
+    def drawn(self) -> Drawn:
+        """The sample with the share of each text."""
+        rows_S = np.array([kept.rows for kept in self.sample], np.float64)
+        return Drawn([kept.text for kept in self.sample], rows_S / max(rows_S.sum(), 1))
 
 
 class LabelSets:

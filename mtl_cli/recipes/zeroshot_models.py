@@ -5,41 +5,81 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mtl_cli.config.convert import Bound
+from mtl_cli.config.convert import Bound, bind
+from mtl_cli.config.paths import cache_dir
+from mtl_cli.config.question import Question
 from mtl_cli.config.schema import ZeroshotConfig
 from mtl_cli.data.batch import Batch, Part
+from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import TaskOutput
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.stored import StoredRun, open_stored
+from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.models import Classifier, Head, Models
+from mtl_cli.zeroshot.methods.base import Method
+from mtl_cli.zeroshot.models import Classifier, Head, Member, Models, StandsFor, weights_digest
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BoundEngine:
+    """The builders of an engine and its prior."""
+
+    method: Bound
+    prior: Bound
+
+
+def bound_engine(config: ZeroshotConfig) -> BoundEngine:
+    """Bind what makes an engine, and the backbone if it may be asked for. Raises `ConfigError` with all faults."""
+    faults: list[Fault] = []
+    if config.run is None:
+        bind("backbone", config.backbone, faults, "backbone")
+    method, prior = bind("method", config.method, faults, "method"), bind("prior", config.prior, faults, "prior")
+    if faults or method is None or prior is None:
+        raise ConfigError(faults)
+    return BoundEngine(method, prior)
+
+
+def settled(question: Question) -> Question:
+    """The question with the engine that its own one stands for (see `Method.stands_for`), which is told."""
+    config = question.config()
+    engine = bound_engine(config).method
+    stands_for: Callable[..., StandsFor] | None = getattr(engine.builder, "stands_for", None)
+    if stands_for is None:
+        return question
+    found = stands_for(AskedModels(question, config), **engine.options)
+    log.info("method   %s", found.why)
+    return question.with_engine(found.overrides)
 
 
 class AskedModels(Models):
     """What the config of a question names.
 
     Args:
+        question: as it was asked.
         config: of the question.
-        backbone: its builder; None if a run stands in its place.
     """
 
-    def __init__(self, config: ZeroshotConfig, backbone: Bound | None) -> None:
-        self._config, self._backbone = config, backbone
+    def __init__(self, question: Question, config: ZeroshotConfig) -> None:
+        self._question, self._config = question, config
         self.fabric = make_fabric(config.fabric)
         self.max_length, self.batch_tokens = config.max_length, config.batch_tokens
         self.several = config.decide.multi_label
+        self.templates = tuple(config.templates)
+        self.cache = Cache(cache_dir() / "zeroshot") if config.cache else None
 
     def encoder(self) -> TextEncoder:
         """The encoder of the run, or the backbone."""
         torch.manual_seed(self._config.seed)
-        backbone: Backbone = self._backbone.build() if self._backbone else self._trained()
+        backbone: Backbone = self._trained() if self._config.run is not None else self._named()
         log.info("encoder  %s", backbone.identity)
         return TextEncoder(backbone, self.fabric, max_length=self.max_length, batch_tokens=self.batch_tokens)
 
@@ -65,11 +105,29 @@ class AskedModels(Models):
             output: TaskOutput = model(whole)[0]
             return output.out_BC
 
-        return Classifier(forward, backbone.tokenizer, tuple(kinds[task].classes), backbone.max_length, identity)
+        classes = tuple(kinds[task].classes)
+        digest = functools.partial(weights_digest, model)
+        return Classifier(forward, backbone.tokenizer, classes, backbone.max_length, identity, digest)
 
     @functools.cached_property
     def _run(self) -> StoredRun:
         return open_stored(str(self._config.run), self._config.checkpoint)
+
+    def member(self, overrides: Sequence[str]) -> Member:
+        """Another engine for the same question."""
+        question = self._question.with_engine(overrides)
+        config = question.config()
+        bound = bound_engine(config)
+        method: Method = bound.method.build(AskedModels(question, config))
+        return Member(config.method.name, method, bound.prior.build(), tuple(config.templates))
+
+    def _named(self) -> Backbone:
+        faults: list[Fault] = []
+        bound = bind("backbone", self._config.backbone, faults, "backbone")
+        if bound is None:
+            raise ConfigError(faults)
+        built: Backbone = bound.build()
+        return built
 
     def _trained(self) -> Backbone:
         run = self._run

@@ -13,6 +13,21 @@ DIGITS = 6
 
 
 @dataclass(frozen=True)
+class Because:
+    """What spoke most for a label."""
+
+    label: str
+    what: str
+    """A phrase, or the member of an ensemble."""
+    score: float
+    """What it said, in the engine's own units, before any prior or temperature."""
+
+    def record(self) -> dict[str, Any]:
+        """As a line of JSON has it."""
+        return {"label": self.label, "what": self.what, "score": self.score}
+
+
+@dataclass(frozen=True)
 class Answer:
     """What is said of one text."""
 
@@ -24,6 +39,8 @@ class Answer:
     """The row's own labels; None if it has none."""
     held: bool = False
     """The row's gold label was used to find the temperature or the threshold, so it is in no score."""
+    because: Because | None = None
+    """What spoke most for the top label; None: it was not asked for."""
 
     @property
     def top(self) -> str:
@@ -40,6 +57,8 @@ class Answer:
             found["gold"] = list(self.gold) if several else self.gold[0]
         if self.held:
             found["held"] = True
+        if self.because is not None:
+            found["because"] = self.because.record()
         return found
 
     @classmethod
@@ -49,4 +68,5 @@ class Answer:
         decided = Decided(None, tuple(record["labels"])) if several else Decided(record["label"])
         gold = record.get("gold")
         names = None if gold is None else tuple(gold) if several else (gold,)
-        return cls(record["text"], decided, dict(record["scores"]), names, bool(record.get("held")))
+        because = Because(**record["because"]) if "because" in record else None
+        return cls(record["text"], decided, dict(record["scores"]), names, bool(record.get("held")), because)

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.zeroshot.plan import Plan, planned
 
 
 class TextEncoder:
@@ -35,6 +36,11 @@ class TextEncoder:
     def identity(self) -> str:
         """Where the backbone came from."""
         return self._backbone.identity
+
+    def plan(self, texts: Sequence[str]) -> Plan:
+        """What encoding them would take."""
+        encodings = self._backbone.tokenizer(list(texts), truncation=True, max_length=self._max_length).encodings
+        return planned(np.array([len(e.ids) for e in encodings]), self._batch_tokens)
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,35 @@ SHORT = {
     "fin": "finance", "med": "medicine", "sport": "sports", "ham": "ordinary message", "sub": "subjective", "obj": "objective",
 }  # fmt: skip
 """Common short labels and the words they stand for."""
+_PARTS = {"text", "description", "templates", "words", "dropped"}
+_TOLD = "text, description, templates, words (more of them) and dropped (which is passed over)"
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a label is called."""
+
+    text: str
+    weight: float = 1.0
+    """How much it counts beside the label's other words; above 0."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A sentence about a label, or a part of one: its words with what stands around them."""
+
+    before: str
+    words: str
+    after: str
+    weight: float = 1.0
+    """Of the words."""
+    template: int = 0
+    """Which of the label's templates it is; -1: a description, which takes none."""
+
+    @property
+    def text(self) -> str:
+        """The whole."""
+        return f"{self.before}{self.words}{self.after}"
 
 
 @dataclass(frozen=True)
@@ -28,8 +59,41 @@ class Label:
 
     name: str
     """As it stands in output and gold columns."""
-    texts: tuple[str, ...]
-    """What is compared with a text; several are averaged."""
+    words: tuple[Word, ...]
+    """What it is called, its own word first."""
+    templates: tuple[str, ...]
+    """Each has one `{}`, where a word is put."""
+    description: str | None = None
+    """What it means, in a sentence."""
+    called: bool = True
+    """Whether its words count beside a description."""
+    own_templates: bool = False
+    """The user gave templates for this label."""
+
+    @property
+    def spoken(self) -> tuple[Phrase, ...]:
+        """Every word in every template: for engines that ask how likely a label is said."""
+        cut = [template.partition("{}") for template in self.templates]
+        return tuple(
+            Phrase(before, word.text, after, word.weight, i)
+            for i, (before, _, after) in enumerate(cut) for word in self.words
+        )  # fmt: skip
+
+    @property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """Everything that stands for it: for engines that compare meanings."""
+        if self.description is None:
+            return self.spoken
+        return (Phrase("", self.description, "", template=-1), *(self.spoken if self.called else ()))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The phrases as texts."""
+        return tuple(phrase.text for phrase in self.phrases)
+
+    def under(self, templates: Sequence[str]) -> Label:
+        """The same label in other templates, unless it has its own."""
+        return self if self.own_templates else dataclasses.replace(self, templates=tuple(templates))
 
 
 def parse_labels(text: str) -> dict[str, Any]:
@@ -103,7 +167,7 @@ def make_labels(
     """The labels with their texts.
 
     Args:
-        given: name -> text, None (the name itself), or a mapping with `description`, `text` or `templates`; or a list of names.
+        given: name -> text, None (the name itself), or a mapping with `description`, `text`, `templates` or `words`; or a list of names.
         templates: each has one `{}`, where a label's text is put.
         least: labels that there must be; one alone is a question by itself where a text may have several.
 
@@ -164,15 +228,11 @@ def _template_faults(key: str, templates: Sequence[str]) -> list[Fault]:
 
 def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], faults: list[Fault]) -> Label:
     own = {k: v for k, v in (entry.items() if isinstance(entry, Mapping) else [("text", entry)]) if v is not None}
-    unknown = own.keys() - {"text", "description", "templates"}
+    unknown = own.keys() - _PARTS
     if unknown:
-        faults.append(
-            Fault(
-                f"labels.{name}", f"has text, description and templates; found {', '.join(sorted(map(str, unknown)))}"
-            )
-        )
+        faults.append(Fault(f"labels.{name}", f"has {_TOLD}; found {', '.join(sorted(map(str, unknown)))}"))
     if any(isinstance(own.get(part), list | Mapping) for part in ("text", "description")):
-        faults.append(Fault(f"labels.{name}", "must be a text, or a mapping with text, description and templates"))
+        faults.append(Fault(f"labels.{name}", f"must be a text, or a mapping with {_TOLD}"))
     word = own.get("text")
     if word is None and "description" not in own and name.lower() in SHORT:
         word = SHORT[name.lower()]
@@ -180,7 +240,30 @@ def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], fau
     listed = own.get("templates") or []
     own_templates = [str(t) for t in (listed if isinstance(listed, list) else [listed])]
     faults += _template_faults(f"labels.{name}.templates", own_templates)
-    texts = [t.replace("{}", str(name if word is None else word)) for t in own_templates or templates]
-    if "description" in own:
-        texts = [str(own["description"])] + (texts if word is not None or "templates" in own else [])
-    return Label(name, tuple(texts))
+    more = _more_words(f"labels.{name}.words", own.get("words"), faults)
+    return Label(
+        name,
+        (Word(str(name if word is None else word)), *more),
+        tuple(own_templates or templates),
+        str(own["description"]) if "description" in own else None,
+        called="description" not in own or word is not None or "templates" in own or bool(more),
+        own_templates=bool(own_templates),
+    )
+
+
+def _more_words(key: str, given: Any, faults: list[Fault]) -> list[Word]:
+    """Words beside the first: a list, or word -> weight."""
+    if given is None:
+        return []
+    if not isinstance(given, list | Mapping):
+        faults.append(Fault(key, f"must be a list of words, or a mapping of word to weight; found {given!r}"))
+        return []
+    pairs = given.items() if isinstance(given, Mapping) else [(word, 1.0) for word in given]
+    found = []
+    for word, weight in pairs:
+        number = not isinstance(weight, bool) and isinstance(weight, int | float)
+        if not number or not 0 < weight < math.inf or isinstance(word, list | Mapping) or not str(word).strip():
+            faults.append(Fault(key, f"must hold words with weights above 0; found {word!r}: {weight!r}"))
+        else:
+            found.append(Word(str(word), float(weight)))
+    return found

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from mtl_cli.data.batch import Batch
+from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
+from mtl_cli.zeroshot.methods.base import Method
+from mtl_cli.zeroshot.priors.base import Prior
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Classifier:
     """Longest input in tokens; None if there is no limit."""
     identity: str
     """Where it came from, for records."""
+    digest: Callable[[], str]
+    """Makes a digest of its weights, for the cache."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,27 @@ class Head:
     """Whether its rows are pairs of texts."""
 
 
+@dataclass(frozen=True)
+class Member:
+    """Another engine for the same question."""
+
+    name: str
+    method: Method
+    prior: Prior
+    """What its logits usually need."""
+    templates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StandsFor:
+    """The engine that another name means."""
+
+    overrides: tuple[str, ...]
+    """Its config, in Hydra's grammar."""
+    why: str
+    """A line for the user."""
+
+
 class Models(ABC):
     """What the question offers an engine; nothing is loaded before an engine asks for it."""
 
@@ -50,10 +77,18 @@ class Models(ABC):
     """Padded tokens a forward pass."""
     several: bool
     """Whether each label is a question by itself: yes or no."""
+    templates: tuple[str, ...]
+    """What labels are put into."""
+    cache: Cache | None
+    """Remembers scores; None: nothing is remembered."""
 
     @abstractmethod
     def encoder(self) -> TextEncoder:
         """The encoder of the run, or the backbone. Raises `ConfigError` if it cannot be had."""
+
+    @abstractmethod
+    def member(self, overrides: Sequence[str]) -> Member:
+        """An engine built from the same question with other overrides. Raises `ConfigError` as the question itself."""
 
     @abstractmethod
     def heads(self) -> tuple[Head, ...]:
@@ -62,3 +97,16 @@ class Models(ABC):
     @abstractmethod
     def head(self, task: str) -> Classifier:
         """The run's model with the head of one task."""
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Digest of a model's weights: a tenth of a second for a hundred million of them, by a sample of each tensor and its shape."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        flat = tensor.detach().reshape(-1)
+        step = max(1, flat.numel() // 4096)
+        digest.update(
+            f"{name} {tuple(tensor.shape)} {float(flat.double().sum()) if flat.is_floating_point() else ''}".encode()
+        )
+        digest.update(flat[::step].float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -13,6 +13,7 @@ from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.errors import ConfigError
 from mtl_cli.zeroshot.models import Classifier
+from mtl_cli.zeroshot.plan import Plan, planned
 
 _PROBE = ("one two three", "four")
 """Any two texts whose tokens are not special ones."""
@@ -51,7 +52,8 @@ class Pairs:
 
     def __init__(self, model: Classifier, fabric: Fabric, *, max_length: int, batch_tokens: int) -> None:
         self._model, self._fabric, self._batch_tokens = model, fabric, batch_tokens
-        self._max_length = min(max_length, model.limit or max_length)
+        self.max_length = min(max_length, model.limit or max_length)
+        """Tokens a pair at most."""
         self._layout = _layout(model)
         self._cuts_head = model.tokenizer.truncation_side == "left"
         self._takes_types = "token_type_ids" in model.tokenizer.model_input_names
@@ -61,7 +63,7 @@ class Pairs:
     @property
     def second_limit(self) -> int:
         """Tokens that a second text may have, so that one of the first has a place."""
-        return self._max_length - self._layout.special - 1
+        return self.max_length - self._layout.special - 1
 
     def tokenised(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids of each text, without special tokens."""
@@ -71,16 +73,23 @@ class Pairs:
         found = tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False).encodings
         return [np.array(e.ids, np.int64) for e in found]
 
+    def plan(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> Plan:
+        """What scoring every pair would take."""
+        return planned(self._lengths(self.tokenised(firsts), seconds)[1], self._batch_tokens)
+
+    def _lengths(self, firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens of the first text that are kept in each pair, shape [M, H], and tokens of the pairs, shape [M H]."""
+        second_H = np.array([len(ids) for ids in seconds])
+        room_H = self.max_length - self._layout.special - second_H
+        kept_MH = np.minimum(np.array([len(ids) for ids in firsts])[:, None], room_H[None, :])
+        return kept_MH, (kept_MH + second_H[None, :] + self._layout.special).reshape(-1)
+
     @torch.inference_mode()
     def __call__(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> np.ndarray:
         """Logits of every pair, float64, shape [M, H, C]; the second texts are token ids of at most `second_limit`."""
         first_ids = self.tokenised(firsts)
-        room_H = self._max_length - self._layout.special - np.array([len(ids) for ids in seconds])
-        lengths_M = np.array([len(ids) for ids in first_ids])
-        kept_MH = np.minimum(lengths_M[:, None], room_H[None, :])
-        self.truncated += int((kept_MH < lengths_M[:, None]).any(axis=1).sum())
-        second_lengths_H = np.array([len(ids) for ids in seconds])
-        lengths = (kept_MH + second_lengths_H[None, :] + self._layout.special).reshape(-1)
+        kept_MH, lengths = self._lengths(first_ids, seconds)
+        self.truncated += int((kept_MH < np.array([len(ids) for ids in first_ids])[:, None]).any(axis=1).sum())
         out = np.empty((len(lengths), len(self._model.classes)), np.float64)
         for rows in token_batches(lengths, self._batch_tokens):
             batch = self._batch(rows, lengths[rows], first_ids, seconds, kept_MH.reshape(-1)[rows])

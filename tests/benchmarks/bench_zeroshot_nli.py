@@ -37,7 +37,7 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.quiet import quiet
 from mtl_cli.recipes.zeroshot_models import AskedModels
 from mtl_cli.zeroshot.labels import make_labels
-from mtl_cli.zeroshot.method import Method, probabilities
+from mtl_cli.zeroshot.methods.base import Method, probabilities
 
 MUST = {2: 2.1, 10: 2.2}
 WORDS = ("good", "bad", "funny", "sad", "music", "acting", "the story", "violence", "history", "family")
@@ -71,7 +71,7 @@ def ours(config: ZeroshotConfig) -> Side:
     assert builder is not None
     method: Method = builder.build(AskedModels(config, None))
     return lambda texts, names: probabilities(
-        method.score(texts, make_labels(dict.fromkeys(names), config.templates)[0])
+        method.score(texts, make_labels(dict.fromkeys(names), config.templates)[0]).logits_NL
     )
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from mtl_cli.errors import ConfigError, DataError
-from mtl_cli.zeroshot.labels import SHORT, Label, make_labels, parse_labels
+from mtl_cli.zeroshot.labels import SHORT, Label, Word, make_labels, parse_labels
 
 
 def texts(given, templates=("{}",)):
@@ -102,13 +102,13 @@ def test_an_entry_that_is_left_empty_is_as_if_it_were_not_there():
 
 
 def test_a_list_of_names_will_do():
-    assert make_labels(["a", 1], ["{}"]) == ([Label("a", ("a",)), Label("1", ("1",))], [])
+    assert make_labels(["a", 1], ["{}"]) == ([Label("a", (Word("a"),), ("{}",)), Label("1", (Word("1"),), ("{}",))], [])
 
 
 @pytest.mark.parametrize("short", sorted(SHORT))
 def test_a_short_label_is_read_as_its_word_and_said_so(short):
     labels, said = make_labels([short.upper(), "b"], ["{}"])
-    assert labels[0] == Label(short.upper(), (SHORT[short],))
+    assert labels[0] == Label(short.upper(), (Word(SHORT[short]),), ("{}",))
     assert said == [f"label '{short.upper()}' is read as '{SHORT[short]}'; write {short.upper()}=... for another text"]
 
 
@@ -136,7 +136,10 @@ def test_all_that_is_wrong_with_labels_is_told_together():
         "labels.c",
         "labels.d.templates",
     ]
-    assert "labels.a: has text, description and templates; found texts" in str(error.value)
+    assert (
+        "labels.a: has text, description, templates, words (more of them) and dropped (which is passed over); found texts"
+        in str(error.value)
+    )
     assert "templates: 'about' has no place for the label: write {} there" in str(error.value)
 
 

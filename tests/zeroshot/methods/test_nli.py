@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -8,36 +9,16 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel, p
 from mtl_cli.errors import ConfigError
 from mtl_cli.model.backbone.tiny import byte_tokenizer
 from mtl_cli.zeroshot.choice import AnyOf, OneOf
-from mtl_cli.zeroshot.labels import Label, make_labels
-from mtl_cli.zeroshot.models import Classifier, Head, Models
-from mtl_cli.zeroshot.nli import NliMethod
+from mtl_cli.zeroshot.methods.nli import NliMethod
+from mtl_cli.zeroshot.models import Classifier, Head
 from mtl_cli.zeroshot.pairs import Pairs
 from tests.fakes import cpu
+from tests.zeroshot.fakes import Asked, label, named
 
 NAMES = ("contradiction", "neutral", "entailment")
 TEMPLATE = "This text is about {}."
 TEXTS = ["What a film!", "", "no", "a text of some length, " * 4, "été ☕", "x" * 60, "no"]
 OPTIONS = {"path": None, "task": None, "entailment": None, "contradiction": None}
-
-
-class Asked(Models):
-    """A question on a CPU, with heads that a test names."""
-
-    def __init__(self, *heads, several=False, batch_tokens=512, max_length=128):
-        self.fabric, self.several = cpu(), several
-        self.batch_tokens, self.max_length = batch_tokens, max_length
-        self._heads, self.taken = heads, []
-
-    def encoder(self):
-        raise AssertionError("nli needs no encoder by itself")
-
-    def heads(self):
-        return self._heads
-
-    def head(self, task):
-        self.taken.append(task)
-        (head,) = (head for head in self._heads if head.task == task)
-        return Classifier(lambda batch: batch.ids_BL, byte_tokenizer(64), head.classes, 64, task)
 
 
 def save(folder, names=NAMES, gain=8.0, scale=1.0):
@@ -68,8 +49,7 @@ def nli(path, several=False, batch_tokens=512, max_length=128, **options):
     return NliMethod(asked, **{**OPTIONS, "path": path, **options})
 
 
-def labels(*names, template=TEMPLATE):
-    return make_labels(dict.fromkeys(names), [template], least=1)[0]
+labels = functools.partial(named, template=TEMPLATE)
 
 
 def refused(message, *args, **options):
@@ -87,7 +67,7 @@ def test_probabilities_are_those_of_the_zero_shot_pipeline(folder, several, choi
     texts = [text for text in TEXTS if text]  # the pipeline takes no empty text
     expected = [asked(text, names, hypothesis_template=TEMPLATE, multi_label=several) for text in texts]
     expected = [[dict(zip(e["labels"], e["scores"], strict=True))[n] for n in names] for e in expected]
-    found = choice.probabilities(nli(folder, several).score(texts, labels(*names)))
+    found = choice.probabilities(nli(folder, several).score(texts, labels(*names)).logits_NL)
     assert found == pytest.approx(np.array(expected), abs=1e-5)
     assert found.std(axis=0).max() > 1e-3  # not the same for every text
 
@@ -95,44 +75,51 @@ def test_probabilities_are_those_of_the_zero_shot_pipeline(folder, several, choi
 @pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
 def test_a_text_scores_the_same_alone_and_in_any_batch_and_order(folder, batch_tokens):
     asked = labels("film", "food")
-    alone = np.concatenate([nli(folder).score([text], asked) for text in TEXTS])
+    alone = np.concatenate([nli(folder).score([text], asked).logits_NL for text in TEXTS])
     method = nli(folder, batch_tokens=batch_tokens)
-    assert method.score(TEXTS, asked) == pytest.approx(alone, rel=1e-5)
-    assert method.score(TEXTS[::-1], asked)[::-1] == pytest.approx(alone, rel=1e-5)
+    assert method.score(TEXTS, asked).logits_NL == pytest.approx(alone, rel=1e-5)
+    assert method.score(TEXTS[::-1], asked).logits_NL[::-1] == pytest.approx(alone, rel=1e-5)
 
 
 def test_the_order_of_the_labels_changes_no_score(folder):
     method, names = nli(folder), ("film", "food", "a")
-    assert method.score(TEXTS, labels(*names[::-1]))[:, ::-1] == pytest.approx(
-        method.score(TEXTS, labels(*names)), rel=1e-5
+    assert method.score(TEXTS, labels(*names[::-1])).logits_NL[:, ::-1] == pytest.approx(
+        method.score(TEXTS, labels(*names)).logits_NL, rel=1e-5
     )
 
 
 def test_a_score_does_not_depend_on_the_other_labels_and_there_may_be_200(folder):
     names = [f"topic {i}" for i in range(200)]
-    found = nli(folder).score(TEXTS[:2], labels(*names))
+    found = nli(folder).score(TEXTS[:2], labels(*names)).logits_NL
     assert found.shape == (2, 200)
-    assert found[:, 150:151] == pytest.approx(nli(folder).score(TEXTS[:2], labels(names[150])), rel=1e-5)
+    assert found[:, 150:151] == pytest.approx(nli(folder).score(TEXTS[:2], labels(names[150])).logits_NL, rel=1e-5)
 
 
-def test_of_several_sentences_of_a_label_the_mean_counts(folder):
+def test_the_best_word_of_a_label_counts_and_the_mean_of_its_templates(folder):
     method = nli(folder)
-    one, other = (method.score(TEXTS, [Label("a", (text,)), Label("b", ("z",))])[:, 0] for text in ("yes", "it is so"))
-    both = method.score(TEXTS, [Label("b", ("z",)), Label("a", ("yes", "it is so"))])[:, 1]
-    assert both == pytest.approx((one + other) / 2, rel=1e-5)
+
+    def alone(text):
+        return method.score(TEXTS, [label("a", text), label("b", "z")]).logits_NL[:, 0]
+
+    both = method.score(TEXTS, [label("b", "z"), label("a", "yes", "no", templates=("{}", "so {}"))])
+    best = [np.maximum(alone("yes"), alone("no")), np.maximum(alone("so yes"), alone("so no"))]
+    assert both.logits_NL[:, 1] == pytest.approx(np.mean(best, axis=0), rel=1e-5)
+    what, score = both.driver(0, 1)
+    values = {text: alone(text)[0] for text in ("yes", "no", "so yes", "so no")}
+    assert (what, score) == (max(values, key=values.get), pytest.approx(max(values.values()), rel=1e-5))
 
 
 def test_contradiction_is_subtracted_if_asked_for_and_where_labels_are_questions_by_themselves(folder):
     asked = labels("film", "food")
-    plain = nli(folder).score(TEXTS, asked)
-    against = nli(folder, entailment="contradiction").score(TEXTS, asked)
+    plain = nli(folder).score(TEXTS, asked).logits_NL
+    against = nli(folder, entailment="contradiction").score(TEXTS, asked).logits_NL
     for method in (nli(folder, contradiction=True), nli(folder, several=True)):
-        assert method.score(TEXTS, asked) == pytest.approx(plain - against, abs=1e-4)
-    assert nli(folder, several=True, contradiction=False).score(TEXTS, asked) == pytest.approx(plain)
+        assert method.score(TEXTS, asked).logits_NL == pytest.approx(plain - against, abs=1e-4)
+    assert nli(folder, several=True, contradiction=False).score(TEXTS, asked).logits_NL == pytest.approx(plain)
 
 
 def test_logits_in_the_hundreds_give_probabilities(tmp_path):
-    found = nli(save(tmp_path, scale=2000.0)).score(TEXTS, labels("film", "food"))
+    found = nli(save(tmp_path, scale=2000.0)).score(TEXTS, labels("film", "food")).logits_NL
     assert np.abs(found).max() > 200
     for choice in (OneOf(0.0), AnyOf(0.5, {})):
         p_NL = choice.probabilities(found)
@@ -147,17 +134,17 @@ def test_logits_in_the_hundreds_give_probabilities(tmp_path):
 
 def test_only_the_text_is_cut_never_the_label(folder):
     method, asked = nli(folder, max_length=60), labels("film", "food")
-    found = method.score(["x" * 500, "x" * 400, "short"], asked)
+    found = method.score(["x" * 500, "x" * 400, "short"], asked).logits_NL
     assert found[0] == pytest.approx(found[1], rel=1e-5)
     assert np.abs(found[0, 0] - found[0, 1]) > 1e-4
     assert method.truncated == 2
     rest = 60 - 3 - len(TEMPLATE.format("film"))
-    assert found[0] == pytest.approx(method.score(["x" * rest], asked)[0], rel=1e-5)
+    assert found[0] == pytest.approx(method.score(["x" * rest], asked).logits_NL[0], rel=1e-5)
 
 
 def test_no_more_is_asked_than_the_model_takes(folder):
     method = nli(folder, max_length=10_000)
-    assert np.isfinite(method.score(["x" * 5000], labels("film", "food"))).all()
+    assert np.isfinite(method.score(["x" * 5000], labels("film", "food")).logits_NL).all()
     assert method.truncated == 1
 
 
@@ -165,13 +152,13 @@ def test_no_more_is_asked_than_the_model_takes(folder):
 def test_a_label_that_leaves_no_room_is_refused(folder, size):
     method = nli(folder, max_length=100)
     with pytest.raises(ConfigError, match=r"labels\.l.*tokens; beside a text there is room for 96"):
-        method.score(["x"], [Label("l", ("y" * size,)), Label("b", ("b",))])
-    assert np.isfinite(method.score(["x"], [Label("l", ("y" * 96,))])).all()
+        method.score(["x"], [label("l", "y" * size), label("b", "b")])
+    assert np.isfinite(method.score(["x"], [label("l", "y" * 96)]).logits_NL).all()
 
 
 def test_a_label_that_is_nothing_to_the_tokenizer_is_refused(folder):
     with pytest.raises(ConfigError, match=r"labels\.none: '' is nothing to the model's tokenizer"):
-        nli(folder).score(["x"], [Label("none", ("",)), Label("b", ("b",))])
+        nli(folder).score(["x"], [label("none", ""), label("b", "b")])
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -183,7 +170,7 @@ def test_pairs_have_the_tokens_that_the_tokenizer_gives_them(side):
         seen.append(batch)
         return batch.ids_BL[:, :2]
 
-    model = Classifier(forward, tokenizer, ("a", "b"), 64, "x")
+    model = Classifier(forward, tokenizer, ("a", "b"), 64, "x", lambda: "")
     pairs = Pairs(model, cpu(), max_length=20, batch_tokens=1)
     firsts, seconds = ["", "a", "abcdefghijklmnopqrstuvw"], ["one", "two words"]
     pairs(firsts, pairs.tokenised(seconds))
@@ -200,22 +187,24 @@ def test_pairs_have_the_tokens_that_the_tokenizer_gives_them(side):
 def test_entailment_that_cannot_be_known_is_refused_and_may_be_given(tmp_path, names):
     path = save(tmp_path, names)
     refused(f"method.entailment: which class is entailment cannot be told by name.*0 {names[0]}, 1 {names[1]}", path)
-    by_name = nli(path, entailment=names[1]).score(TEXTS, labels("a", "b"))
-    assert nli(path, entailment=1).score(TEXTS, labels("a", "b")).tolist() == by_name.tolist()
+    by_name = nli(path, entailment=names[1]).score(TEXTS, labels("a", "b")).logits_NL
+    assert nli(path, entailment=1).score(TEXTS, labels("a", "b")).logits_NL.tolist() == by_name.tolist()
 
 
 def test_names_of_classes_stand_in_any_order_and_case(tmp_path, folder):
     asked = labels("film", "food")
     other = nli(save(tmp_path, ("x", "CONTRADICTION", "Entailment")), contradiction=True)
-    expected = nli(folder).score(TEXTS, asked) - nli(folder, entailment="neutral").score(TEXTS, asked)
-    assert other.score(TEXTS, asked) == pytest.approx(expected, abs=1e-4)
+    expected = (
+        nli(folder).score(TEXTS, asked).logits_NL - nli(folder, entailment="neutral").score(TEXTS, asked).logits_NL
+    )
+    assert other.score(TEXTS, asked).logits_NL == pytest.approx(expected, abs=1e-4)
 
 
 def test_of_two_classes_the_other_one_is_against_entailment(tmp_path):
     path, asked = save(tmp_path, ("entailment", "not_entailment")), labels("film", "food")
-    against = nli(path, entailment=1).score(TEXTS, asked)
-    assert nli(path, several=True).score(TEXTS, asked) == pytest.approx(
-        nli(path).score(TEXTS, asked) - against, abs=1e-4
+    against = nli(path, entailment=1).score(TEXTS, asked).logits_NL
+    assert nli(path, several=True).score(TEXTS, asked).logits_NL == pytest.approx(
+        nli(path).score(TEXTS, asked).logits_NL - against, abs=1e-4
     )
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.model.classifier import load_classifier
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.method import Method
-from mtl_cli.zeroshot.models import Classifier, Head, Models
+from mtl_cli.zeroshot.labels import Label, Phrase
+from mtl_cli.zeroshot.methods.base import PhraseMethod, best_word
+from mtl_cli.zeroshot.models import Classifier, Head, Models, weights_digest
 from mtl_cli.zeroshot.pairs import Pairs
+from mtl_cli.zeroshot.plan import Plan
 
 
-class NliMethod(Method):
-    """logit(x, l) = z_entailment(x, h_l), less z_contradiction(x, h_l) if asked for (Yin et al. 2019); h_l are the label's texts.
+class NliMethod(PhraseMethod):
+    """logit(x, l) = z_entailment(x, h_l), less z_contradiction(x, h_l) if asked for (Yin et al. 2019); h_l are the label's phrases.
 
-    Of several sentences of one label the mean counts. A pair that is too long loses tokens of the text, never of the label.
+    Of a label's words the one that is entailed most counts, and of its templates and its description the mean. A pair that is too
+    long loses tokens of the text, never of the label.
 
     Args:
         models: what there is to build from: the heads of a run.
@@ -34,13 +37,15 @@ class NliMethod(Method):
     def __init__(
         self, models: Models, *, path: str | None, task: str | None, entailment: int | str | None, contradiction: bool | None
     ) -> None:  # fmt: skip
+        super().__init__(models.cache, spoken=False)
         model = _hub(models, path, task) if path is not None else _of_run(models, task, entailment)
         self._entailment = _entailment(model, entailment)
         less = models.several if contradiction is None else contradiction
         self._contradiction = _contradiction(model, self._entailment) if less else None
         self._pairs = Pairs(model, models.fabric, max_length=models.max_length, batch_tokens=models.batch_tokens)
         self._identity = model.identity
-        self._known: tuple[tuple[Label, ...], list[np.ndarray]] | None = None
+        self._digest = model.digest
+        self._known: tuple[tuple[Label, ...], dict[Phrase, np.ndarray]] | None = None
 
     @property
     def identity(self) -> str:
@@ -48,33 +53,52 @@ class NliMethod(Method):
         return self._identity
 
     @property
+    def signature(self) -> str:
+        """Weights, classes and lengths."""
+        return f"nli {self._digest()} {self._entailment} {self._contradiction} {self._pairs.max_length}"
+
+    @property
     def truncated(self) -> int:
         """Texts that were cut so far."""
         return self._pairs.truncated
 
-    def score(self, texts: Sequence[str], labels: Sequence[Label]) -> np.ndarray:
-        """Logits, shape [N, L]. Raises `ConfigError` for a label without tokens, or with more than the model takes."""
-        logits_NHC = self._pairs(texts, self._hypotheses(tuple(labels)))
-        found_NH = logits_NHC[:, :, self._entailment]
-        if self._contradiction is not None:
-            found_NH = found_NH - logits_NHC[:, :, self._contradiction]
-        counts = np.array([len(label.texts) for label in labels])
-        return np.add.reduceat(found_NH, np.cumsum(counts) - counts, axis=1) / counts
+    def check(self, labels: Sequence[Label]) -> None:
+        """Raise `ConfigError` for a label without tokens, or with more than the model takes."""
+        key = tuple(labels)
+        if self._known is not None and self._known[0] == key:
+            return
+        told = [(label.name, phrase) for label in labels for phrase in label.phrases]
+        found = self._pairs.tokenised([phrase.text for _, phrase in told])
+        limit = self._pairs.second_limit
+        faults = [
+            Fault(
+                f"labels.{name}", _no_tokens(phrase.text) if not len(ids) else _too_long(phrase.text, len(ids), limit)
+            )
+            for (name, phrase), ids in zip(told, found, strict=True)
+            if not 0 < len(ids) <= limit
+        ]
+        if faults:
+            raise ConfigError(faults)
+        self._known = (key, {phrase: ids for (_, phrase), ids in zip(told, found, strict=True)})
 
-    def _hypotheses(self, labels: tuple[Label, ...]) -> list[np.ndarray]:
-        if self._known is None or self._known[0] != labels:
-            told = [(label.name, text) for label in labels for text in label.texts]
-            found = self._pairs.tokenised([text for _, text in told])
-            limit = self._pairs.second_limit
-            faults = [
-                Fault(f"labels.{name}", _no_tokens(text) if not len(ids) else _too_long(text, len(ids), limit))
-                for (name, text), ids in zip(told, found, strict=True)
-                if not 0 < len(ids) <= limit
-            ]
-            if faults:
-                raise ConfigError(faults)
-            self._known = (labels, found)
-        return self._known[1]
+    def score_phrases(self, texts: Sequence[str], phrases: Sequence[Phrase]) -> np.ndarray:
+        """Logit of entailment, less that of contradiction where it is asked for."""
+        logits_NHC = self._pairs(texts, self._ids(phrases))
+        found_NH = logits_NHC[:, :, self._entailment]
+        return found_NH if self._contradiction is None else found_NH - logits_NHC[:, :, self._contradiction]
+
+    def combine(self, scores_NH: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
+        """The best word of each template, the mean over templates."""
+        return best_word(scores_NH, phrases)
+
+    def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:
+        """One row a text and phrase."""
+        self.check(labels)
+        return self._pairs.plan(texts, self._ids([phrase for label in labels for phrase in label.phrases]))
+
+    def _ids(self, phrases: Sequence[Phrase]) -> list[np.ndarray]:
+        assert self._known is not None, "`check` comes first"
+        return [self._known[1][phrase] for phrase in phrases]
 
 
 def _no_tokens(text: str) -> str:
@@ -92,7 +116,9 @@ def _hub(models: Models, path: str, task: str | None) -> Classifier:
         raise ConfigError([Fault("method.task", "names a head of a run; method.path names a model that has one head")])
     found = load_classifier(path, "method.path")
     models.fabric.to_device(found.model).eval()
-    return Classifier(found, found.tokenizer, found.classes, found.limit, path)
+    return Classifier(
+        found, found.tokenizer, found.classes, found.limit, path, functools.partial(weights_digest, found.model)
+    )
 
 
 def _of_run(models: Models, task: str | None, entailment: int | str | None) -> Classifier:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from mtl_cli.zeroshot.embedding import EmbeddingMethod
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.method import probabilities
+from mtl_cli.zeroshot.labels import Label, Word
+from mtl_cli.zeroshot.methods.base import probabilities
+from mtl_cli.zeroshot.methods.embed import EmbedMethod
 
 VECTORS = {"east": (1, 0), "north": (0, 1), "steep": (0.6, 0.8), "west": (-1, 0)}
 
@@ -20,22 +20,24 @@ class Encoder:
 
 
 def labels(*texts):
-    return [Label(f"label {i}", words) for i, words in enumerate(texts)]
+    return [Label(f"label {i}", tuple(map(Word, words)), ("{}",)) for i, words in enumerate(texts)]
 
 
 def test_logits_are_cosines_over_the_temperature():
-    found = EmbeddingMethod(Encoder(), temperature=0.1).score(["steep", "west"], labels(("east",), ("north",)))
+    found = EmbedMethod(Encoder(), temperature=0.1).score(["steep", "west"], labels(("east",), ("north",))).logits_NL
     assert found == pytest.approx(np.array([[6, 8], [-10, 0]]), abs=1e-5)
 
 
 def test_a_label_of_several_texts_is_their_mean_at_length_one():
-    found = EmbeddingMethod(Encoder(), temperature=1).score(["east", "north"], labels(("east", "north"), ("steep",)))
+    found = (
+        EmbedMethod(Encoder(), temperature=1).score(["east", "north"], labels(("east", "north"), ("steep",))).logits_NL
+    )
     assert found == pytest.approx(np.array([[0.5**0.5, 0.6], [0.5**0.5, 0.8]]), abs=1e-6)
 
 
 def test_labels_are_encoded_once_and_again_when_they_change():
     encoder = Encoder()
-    method = EmbeddingMethod(encoder, temperature=1)
+    method = EmbedMethod(encoder, temperature=1)
     for text in ("east", "west"):
         method.score([text], labels(("north",), ("steep",)))
     method.score(["east"], labels(("west",), ("steep",)))
@@ -45,7 +47,7 @@ def test_labels_are_encoded_once_and_again_when_they_change():
 @pytest.mark.parametrize("temperature", [0, -1.0])
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
     with pytest.raises(ValueError, match="temperature must be more than 0; found"):
-        EmbeddingMethod(Encoder(), temperature=temperature)
+        EmbedMethod(Encoder(), temperature=temperature)
 
 
 def test_probabilities_are_a_softmax_and_do_not_overflow():

@@ -1,0 +1,1 @@
+"""The zero-shot engines, one file each: texts, labels -> logits."""

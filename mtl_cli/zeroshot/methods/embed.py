@@ -1,0 +1,68 @@
+"""Similarity of a text and a label in an encoder's space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtl_cli.zeroshot.encoder import TextEncoder
+from mtl_cli.zeroshot.labels import Label
+from mtl_cli.zeroshot.methods.base import Method, Part, Scores
+from mtl_cli.zeroshot.models import Models
+from mtl_cli.zeroshot.plan import Plan
+
+
+class EmbedMethod(Method):
+    """logit(x, l) = cos(f(x), w_l) / temperature with w_l the mean of the unit vectors of the label's phrases, scaled to length 1.
+
+    Labels are encoded once, so the cost does not grow with their number.
+
+    Args:
+        encoder: f.
+        temperature: divides the cosines; it shapes the probabilities and changes no decision.
+    """
+
+    def __init__(self, encoder: TextEncoder, *, temperature: float) -> None:
+        if temperature <= 0:
+            raise ValueError(f"temperature must be more than 0; found {temperature}")
+        self._encoder, self._temperature = encoder, temperature
+        self._known: tuple[tuple[Label, ...], np.ndarray, np.ndarray] | None = None
+
+    @property
+    def identity(self) -> str:
+        """The encoder."""
+        return self._encoder.identity
+
+    @property
+    def truncated(self) -> int:
+        """Texts and labels that were cut so far."""
+        return self._encoder.truncated
+
+    def score(self, texts: Sequence[str], labels: Sequence[Label]) -> Scores:
+        """Scaled cosines; the parts are the phrases of each label."""
+        texts_ND = self._encoder(texts)
+        labels_LD, phrases_PD = self._vectors(tuple(labels))
+        logits_NL = (texts_ND @ labels_LD.T).astype(np.float64) / self._temperature
+        parts = tuple(Part(i, text) for i, label in enumerate(labels) for text in label.texts)
+        return Scores(logits_NL, parts, (texts_ND @ phrases_PD.T).astype(np.float64) / self._temperature)
+
+    def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:
+        """Texts and phrases, each once."""
+        return self._encoder.plan([*texts, *(text for label in labels for text in label.texts)])
+
+    def _vectors(self, labels: tuple[Label, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of labels and of their phrases."""
+        if self._known is None or self._known[0] != labels:
+            vectors_PD = self._encoder([text for label in labels for text in label.texts])
+            ends = np.cumsum([len(label.phrases) for label in labels])[:-1]
+            weights = [[phrase.weight for phrase in label.phrases] for label in labels]
+            pairs = zip(np.split(vectors_PD, ends), weights, strict=True)
+            means_LD = np.stack([np.average(piece, axis=0, weights=w).astype(np.float32) for piece, w in pairs])
+            self._known = (labels, means_LD / np.linalg.norm(means_LD, axis=1, keepdims=True), vectors_PD)
+        return self._known[1], self._known[2]
+
+
+def embed(models: Models, *, temperature: float) -> EmbedMethod:
+    """The encoder of the run or the backbone as an engine."""
+    return EmbedMethod(models.encoder(), temperature=temperature)

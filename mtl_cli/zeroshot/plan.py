@@ -1,0 +1,28 @@
+"""What a piece of work would take, before it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_cli.data.lengths import token_batches
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What scoring some texts would take."""
+
+    tokens: int
+    """Tokens that go through the model, padding included."""
+    passes: int
+    """Forward passes, or requests."""
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.tokens + other.tokens, self.passes + other.passes)
+
+
+def planned(lengths: np.ndarray, batch_tokens: int) -> Plan:
+    """Rows of these lengths, batched by length."""
+    batches = [(len(rows), int(lengths[rows].max())) for rows in token_batches(lengths, batch_tokens)]
+    return Plan(sum(rows * longest for rows, longest in batches), len(batches))
