@@ -85,11 +85,17 @@ class TaskConfig:
     source: SourceConfig
     max_length: int | None = None
     """Tokens a row; `data.max_length` if not given."""
+    layout: Literal["joint", "packed"] = "joint"
+    """How the two texts of a pair see each other; see `tasks.task.Layout`."""
 
     def faults(self) -> Iterator[Fault]:
-        """One or two text columns, at least one metric."""
+        """One or two text columns, at least one metric; only pairs are packed."""
         if len(self.text) not in (1, 2):
             yield Fault("text", f"must name one column, or two for a pair; found {len(self.text)}")
+        if self.layout == "packed" and len(self.text) == 1:
+            yield Fault(
+                "layout", "packed is for pairs of a text and a hypothesis; text names one column, and must name two"
+            )
         if not self.metrics:
             yield Fault("metrics", "must name at least one metric")
         yield from _length(self)

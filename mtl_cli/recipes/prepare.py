@@ -71,8 +71,9 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
         sets={split: tuple(source.sets(split)) for split in ("train", "validation", "test")},
     )
     task = Task(
-        name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length
-    )
+        name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length,
+        config.layout,
+    )  # fmt: skip
     return BoundTask(task, built)
 
 

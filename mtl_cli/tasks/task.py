@@ -5,8 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mtl_cli.tasks.kinds.base import Kind
+
+Layout = Literal["joint", "packed"]
+"""How the two texts of a pair see each other. Joint: each sees both. Packed: the first sees itself alone, the second both, so that one
+pass can hold the first text once and many second ones."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Task:
     source: Source
     max_length: int
     """Tokens a row."""
+    layout: Layout = "joint"
 
     def with_kind(self, kind: Kind) -> Task:
         """The same task with a fitted kind."""
