@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import mtl_cli
-from mtl_cli.cli import affinity, check, evaluate, ls, runs, train, zeroshot
+from mtl_cli.cli import affinity, check, evaluate, ls, offline, runs, train, zeroshot
 from mtl_cli.errors import MtlError
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("affinity")(affinity.command)
 app.command("check")(check.command)
 app.command("ls")(ls.command)
 app.add_typer(runs.app, name="runs")
+app.add_typer(offline.app, name="offline")
 
 
 def main() -> None:
