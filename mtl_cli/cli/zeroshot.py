@@ -68,6 +68,12 @@ def command(
     curve: Annotated[
         str | None, typer.Option("--curve", metavar="FILE.csv", help="Write coverage and accuracy at each threshold.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="Folder or hub id of a model; the engine that fits it is chosen."
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="With each answer, the template, word or engine that spoke most for it.")
     ] = False,
@@ -109,7 +115,7 @@ def command(
         "decide.multi_label": multi_label or None, "decide.threshold": threshold, "decide.abstain": abstain,
         "decide.target_precision": target_precision, "decide.hold": hold, "decide.curve": curve,
         "calibrate.temperature": temperature, "calibrate.fit": fit_temperature, "out.name": out,
-        "explain": explain or None, "cache": cache or None,
+        "explain": explain or None, "cache": cache or None, "method.path": model,
     }  # fmt: skip
     if labels is not None:
         from mtl_cli.zeroshot.labels import parse_labels
@@ -126,15 +132,15 @@ def command(
         return
     checked = question.config()
     quiet_libraries()
-    if checked.out.name is not None:
-        from mtl_cli.recipes.zeroshot import zeroshot_run
-
-        typer.echo(zeroshot_run(question))
-        return
     from mtl_cli.recipes.zeroshot import zeroshot
 
+    if checked.out.name is not None:
+        typer.echo(zeroshot(question, lambda _: None))
+        return
     as_table = checked.format == "table" or (checked.format == "auto" and sys.stdout.isatty())
-    zeroshot(question, _table_writer(list(checked.labels or {})) if as_table else _write_json)
+    folder = zeroshot(question, _table_writer(list(checked.labels or {})) if as_table else _write_json)
+    if folder is not None and not quiet:
+        typer.echo(f"answers and summary are kept in {folder}", err=True)
 
 
 def _question(overrides: list[str], given: dict[str, Any], config_dir: str | None) -> Question:

@@ -30,6 +30,9 @@ from mtl_cli.errors import ConfigError, Fault, did_you_mean
 _ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError)
 
 
+_NO_TEXT = ("true", "false", "null", "inf", "nan")
+
+
 @dataclass(frozen=True)
 class Composed:
     """A composed config."""
@@ -131,7 +134,9 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
             override = OverridesParser.create().parse_overrides([text])[0]
         except HydraException as bad:
             faults.append(
-                Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}") + _quoted(text))
+                Fault(
+                    "", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}") + _quoting_hint(text)
+                )
             )
             continue
         if override.key_or_group in known - taken:
@@ -221,7 +226,7 @@ def _nearest(key: str, keys: set[str]) -> str:
     return f"There is: {', '.join(siblings[:12])}." if siblings else ""
 
 
-def _quoted(text: str) -> str:
+def _quoting_hint(text: str) -> str:
     """The same override with its value in quotes inside quotes, which is what brackets, commas and spaces in it need."""
     key, _, value = text.partition("=")
     if not value or "'" in text or '"' in text:
@@ -231,3 +236,12 @@ def _quoted(text: str) -> str:
 
 def _first_paragraph(text: str) -> str:
     return re.split(r"\n\s*\n", text.strip())[0]
+
+
+def quoted(text: str) -> str:
+    """A text as a value in Hydra's grammar, which outside quotes reads `=` and commas as its own, and some words as no text."""
+    if re.fullmatch(r"[a-z_][\w./+-]*", text, re.ASCII | re.IGNORECASE) and text.lower() not in _NO_TEXT:
+        return text
+    # Backslashes are plain but before a quote, where each needs another.
+    escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), text)
+    return f'"{escaped}"'

@@ -42,4 +42,5 @@ class Question:
             overrides: what is said of `method` and whatever else; what the user said of `method` is left out.
         """
         kept = [text for text in self.overrides if text.lstrip("+~").partition("=")[0].split(".")[0] != "method"]
-        return replace(self, overrides=(*kept, *overrides))
+        flags = {key: value for key, value in self.flags.items() if not key.startswith("method.")}
+        return replace(self, overrides=(*kept, *overrides), flags=flags)

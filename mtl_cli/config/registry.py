@@ -101,6 +101,8 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
     "method": {
         "embed": "mtl_cli.zeroshot.methods.embed:embed",
         "nli": "mtl_cli.zeroshot.methods.nli:NliMethod",
+        "ensemble": "mtl_cli.zeroshot.methods.ensemble:EnsembleMethod",
+        "auto": "mtl_cli.zeroshot.methods.auto:Auto",
     },
     "prior": {
         "none": "mtl_cli.zeroshot.priors.none:NoPrior",

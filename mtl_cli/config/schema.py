@@ -20,6 +20,10 @@ SourceName = Literal["auto", "hub", "local", "bundled"]
 SPLITS = ("train", "validation", "test")
 
 
+def _is_name(text: str) -> bool:
+    return text.replace("_", "").replace("-", "").isalnum()
+
+
 def _positive(config: object, *names: str) -> Iterator[Fault]:
     for name in names:
         value = getattr(config, name, None)
@@ -72,6 +76,32 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MatchingConfig:
+    """A classification data set read as label matching: text and sentence about a label, entailment or not."""
+
+    labels: dict[str, str | list[str]] | list[str]
+    """Raw label -> its phrase, or several that take turns, or none, in the order of the labels' ids; a list: each is its own phrase."""
+    templates: list[str] = field(default_factory=lambda: ["{}"])
+    """Sentences with {} for the phrase; they take turns."""
+    negatives: int = 1
+    """Pairs with sentences about other labels, for each row."""
+    seed: int = 0
+    """Of the hash by which phrases, templates and other labels are chosen for a row."""
+
+    def phrases(self) -> dict[str, list[str]]:
+        """Phrases by label."""
+        if isinstance(self.labels, list):
+            return {name: [name] for name in self.labels}
+        return {name: [given] if isinstance(given, str) else given for name, given in self.labels.items()}
+
+    def faults(self) -> Iterator[Fault]:
+        """A label stands once."""
+        twice = sorted({name for name in self.labels if list(self.labels).count(name) > 1})
+        if twice:
+            yield Fault("labels", f"has {', '.join(map(repr, twice))} more than once")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskConfig:
     """One data set read as one task."""
 
@@ -87,6 +117,10 @@ class TaskConfig:
     """Tokens a row; `data.max_length` if not given."""
     layout: Literal["joint", "packed"] = "joint"
     """How the two texts of a pair see each other; see `tasks.task.Layout`."""
+    head: str | None = None
+    """Name of the head; tasks that name the same one share it. None: a head of its own, of the task's name."""
+    matching: MatchingConfig | None = None
+    """Reads labelled texts as label matching; the second text column is `hypothesis` then."""
 
     def faults(self) -> Iterator[Fault]:
         """One or two text columns, at least one metric; only pairs are packed."""
@@ -96,6 +130,8 @@ class TaskConfig:
             yield Fault(
                 "layout", "packed is for pairs of a text and a hypothesis; text names one column, and must name two"
             )
+        if self.head is not None and not _is_name(self.head):
+            yield Fault("head", f"may hold letters, digits, '_' and '-'; found '{self.head}'")
         if not self.metrics:
             yield Fault("metrics", "must name at least one metric")
         yield from _length(self)
@@ -434,7 +470,7 @@ def task_name_faults(tasks: dict[str, TaskConfig]) -> Iterator[Fault]:
     if not tasks:
         yield Fault("tasks", "no task is chosen: give task=NAME; `mtl ls task` shows the names")
     for name in tasks:
-        if not name.replace("_", "").replace("-", "").isalnum() or name == "mean":
+        if not _is_name(name) or name == "mean":
             yield Fault(f"tasks.{name}", "a task's name may hold letters, digits, '_' and '-', and is not 'mean'")
 
 
@@ -582,6 +618,19 @@ class DecideSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutSection(RunSection):
+    """The run folder of `mtl zeroshot`."""
+
+    folder: Literal["auto", "always", "never"]
+
+    def faults(self) -> Iterator[Fault]:
+        """A name asks for a folder."""
+        yield from super().faults()
+        if self.folder == "never" and self.name is not None:
+            yield Fault("folder", "is 'never', and out.name asks for one")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ZeroshotConfig:
     """`mtl zeroshot`."""
 
@@ -595,7 +644,7 @@ class ZeroshotConfig:
     input: InputSection
     calibrate: CalibrateSection
     decide: DecideSection
-    out: RunSection
+    out: OutSection
     max_length: int
     batch_tokens: int
     cache: bool

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mtl_cli.config.compose import quoted
 from mtl_cli.config.schema import TrainConfig
-
-_NO_TEXT = ("true", "false", "null", "inf", "nan")
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,5 @@ class Asked:
         """The command line that goes on with this run."""
         words = [text for text in self.overrides if not text.startswith(("run.name=", "run.if_exists="))]
         words += [word for folder in self.config_dirs for word in ("--config-dir", folder)]
-        words += [f"run.name={_quoted(name)}", "run.if_exists=resume"]
+        words += [f"run.name={quoted(name)}", "run.if_exists=resume"]
         return f"mtl {self.command} {shlex.join(words)}"
-
-
-def _quoted(text: str) -> str:
-    """A text as a value in Hydra's grammar, which outside quotes reads `=` and commas as its own, and some words as no text."""
-    if re.fullmatch(r"[a-z_][\w./+-]*", text, re.ASCII | re.IGNORECASE) and text.lower() not in _NO_TEXT:
-        return text
-    # Backslashes are plain but before a quote, where each needs another.
-    escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), text)
-    return f'"{escaped}"'

@@ -25,7 +25,7 @@ from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
 from mtl_cli.runs.files import explained, write_json, write_text
-from mtl_cli.runs.folder import RunFolder, begin, differences, open_run, read_config
+from mtl_cli.runs.folder import RunFolder, begin, default_name, differences, open_run, read_config
 from mtl_cli.runs.provenance import environment
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.train.loop import Stop
@@ -45,36 +45,41 @@ _FREE = ("out", "fabric", "batch_tokens", "cache", "format")
 """Keys that change no answer."""
 
 
-def zeroshot(question: Question, write: Callable[[Answer], None]) -> None:
-    """Score every text and hand on the answers one by one.
+def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None:
+    """Score every text and hand on the answers one by one; those of a file, or where it is asked for, into a run folder too.
+
+    A run folder that was interrupted goes on behind its last whole answer, and hands on the new ones.
+
+    Args:
+        question: what is asked.
+        write: takes each answer.
+
+    Returns:
+        The run folder, if there is one.
 
     Raises:
-        ConfigError: labels, templates, engine, prior or run are not as they must be.
-        DataError: the input is missing or broken.
+        ConfigError: labels, templates, engine, prior or run are not as they must be; there is a run folder of that name already,
+            or one of another question.
+        DataError: the input is missing or broken, or is not the one that the run began with.
+        Interrupted: it was told to stop; what was answered is saved.
     """
     session = _Session(question)
+    out, file = session.config.out, session.config.input.file
+    asked = out.name is not None or out.folder == "always" or (out.folder == "auto" and file not in (None, "-"))
+    if asked:
+        return _into_folder(session, write)
     session.load()
     for answer in session.answers(_CHUNK):
         session.tally.add(answer)
         write(answer)
     session.report()
+    return None
 
 
-def zeroshot_run(question: Question) -> Path:
-    """Score every text into a run folder and return it; one that was interrupted goes on behind its last whole answer.
-
-    Args:
-        question: with `out.name`.
-
-    Raises:
-        ConfigError: as `zeroshot`; there is a run of that name already, or one of another question.
-        DataError: the input is missing or broken, or is not the one that the run began with.
-        Interrupted: it was told to stop; what was answered is saved.
-    """
-    session = _Session(question)
-    config = session.config
-    path = outputs_dir(config.out.outputs) / str(config.out.name)
-    folder = open_run(path, config.out.if_exists, "out")
+def _into_folder(session: _Session, write: Callable[[Answer], None]) -> Path:
+    out = session.config.out
+    path = outputs_dir(out.outputs) / (out.name or default_name("zeroshot"))
+    folder = open_run(path, out.if_exists, "out")
     try:
         if folder.started:
             _check_same(path, session.question.values())
@@ -82,7 +87,7 @@ def zeroshot_run(question: Question) -> Path:
                 log.info("%s is finished: nothing to do", path)
                 return path
         with logging_to(path / "log.txt", quiet=False):
-            _Filling(session, folder).go()
+            _Filling(session, folder, write).go()
         return path
     finally:
         if not folder.started and folder.made:
@@ -194,8 +199,8 @@ def _check_same(path: Path, values: Mapping[str, Any]) -> None:
 class _Filling:
     """A run folder while texts are answered into it."""
 
-    def __init__(self, session: _Session, folder: RunFolder) -> None:
-        self._session, self._folder = session, folder
+    def __init__(self, session: _Session, folder: RunFolder, write: Callable[[Answer], None]) -> None:
+        self._session, self._folder, self._write = session, folder, write
         self._path = folder.path
         self._predictions = self._path / "predictions" / "input.jsonl"
         self._decision = self._path / "decision.json"
@@ -225,10 +230,11 @@ class _Filling:
                 for number, answer in enumerate(session.answers(_RUN_CHUNK), start=1):
                     session.tally.add(answer)
                     answers.write(answer.record())
+                    self._write(answer)
                     if number % _RUN_CHUNK == 0 and stop.signal_number is not None:
                         raise Interrupted(
                             f"{session.tally.rows:,} texts are answered and saved in {self._path}. "
-                            "To go on: the same command with out.if_exists=resume",
+                            f"To go on: the same command with --out {session.config.out.name or self._path.name} out.if_exists=resume",
                             stop.signal_number,
                         )
         finally:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from mtl_cli.config.compose import quoted
 from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.paths import cache_dir
 from mtl_cli.config.question import Question
@@ -21,10 +23,11 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import TaskOutput
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.stored import StoredRun, open_stored
+from mtl_cli.tasks.task import Task
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.methods.base import Method
-from mtl_cli.zeroshot.models import Classifier, Head, Member, Models, StandsFor, weights_digest
+from mtl_cli.zeroshot.models import Classifier, Head, Member, Models, StandIn, weights_digest
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,13 @@ class BoundEngine:
 
     method: Bound
     prior: Bound
+
+
+def _head(name: str, tasks: Sequence[Task]) -> Head:
+    first = tasks[0]
+    shared = tuple(task.name for task in tasks)
+    pairs = any(len(task.text) > 1 for task in tasks)
+    return Head(name, tuple(first.kind.classes), pairs, first.layout, () if shared == (name,) else shared)
 
 
 def bound_engine(config: ZeroshotConfig) -> BoundEngine:
@@ -49,15 +59,16 @@ def bound_engine(config: ZeroshotConfig) -> BoundEngine:
 
 
 def settled(question: Question) -> Question:
-    """The question with the engine that its own one stands for (see `Method.stands_for`), which is told."""
+    """The question with the engine that its own one stands for, which is told."""
     config = question.config()
     engine = bound_engine(config).method
-    stands_for: Callable[..., StandsFor] | None = getattr(engine.builder, "stands_for", None)
-    if stands_for is None:
+    if not (inspect.isclass(engine.builder) and issubclass(engine.builder, StandIn)):
         return question
-    found = stands_for(AskedModels(question, config), **engine.options)
+    stand_in: StandIn = engine.build(AskedModels(question, config))
+    found = stand_in.means()
     log.info("method   %s", found.why)
-    return question.with_engine(found.overrides)
+    chosen = [f"{group}={name}" for group, name in found.choices.items()]
+    return question.with_engine([*chosen, *(f"{key}={quoted(value)}" for key, value in found.values.items())])
 
 
 class AskedModels(Models):
@@ -87,16 +98,18 @@ class AskedModels(Models):
         """Heads of the run; none if no run was named."""
         if self._config.run is None:
             return ()
-        tasks = self._run.tasks()
-        return tuple(Head(name, tuple(b.task.kind.classes), len(b.task.text) > 1) for name, b in tasks.items())
+        tasks = [bound.task for bound in self._run.tasks().values()]
+        of_head = {name: tuple(t for t in tasks if t.head_name == name) for name in self._run.heads.values()}
+        return tuple(_head(name, sharing) for name, sharing in of_head.items())
 
     def head(self, task: str) -> Classifier:
-        """The run's model with the head of one task."""
+        """The run's model with the head of one task, or of several by the head's name."""
         run = self._run
+        task = next((t for t, name in run.heads.items() if name == task), task)
         kinds = {name: bound.task.kind for name, bound in run.tasks().items()}
         backbone = run.backbone()
         model = run.model(backbone, kinds, self.fabric)
-        identity = f"{run.identity}, head {task}"
+        identity = f"{run.identity}, head {run.heads[task]}"
         log.info("head     %s", identity)
 
         def forward(batch: Batch) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lightning_fabric import Fabric
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from mtl_cli.data.batch import Batch
+from mtl_cli.tasks.task import Layout
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.methods.base import Method
@@ -40,10 +41,20 @@ class Head:
     """A head of the run that was asked for."""
 
     task: str
+    """Its name: that of the task, unless several tasks share it."""
     classes: tuple[str, ...]
     """Names of the classes; none for a head that gives a number."""
     pairs: bool
     """Whether its rows are pairs of texts."""
+    layout: Layout = "joint"
+    """How text and hypothesis were put together in training."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that trained it, where they are several or not of its name."""
+
+    @property
+    def entails(self) -> bool:
+        """Whether it tells entailment in pairs of texts, by the names of its classes."""
+        return self.pairs and any(name.strip().lower().startswith("entail") for name in self.classes)
 
 
 @dataclass(frozen=True)
@@ -61,10 +72,20 @@ class Member:
 class StandsFor:
     """The engine that another name means."""
 
-    overrides: tuple[str, ...]
-    """Its config, in Hydra's grammar."""
+    choices: Mapping[str, str]
+    """Group -> the option to choose of it."""
+    values: Mapping[str, str]
+    """Dotted key -> value."""
     why: str
     """A line for the user."""
+
+
+class StandIn(ABC):
+    """A name that is no engine but means one. A builder gets the `Models` of the question before its options."""
+
+    @abstractmethod
+    def means(self) -> StandsFor:
+        """The engine. Raises `ConfigError` if there is none."""
 
 
 class Models(ABC):
