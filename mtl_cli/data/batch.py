@@ -27,6 +27,11 @@ class Batch:
     """1 at tokens, 0 at padding; None if no row is padded."""
     types_BL: Tensor | None
     parts: tuple[Part, ...]
+    segments_BL: Tensor | None = None
+    """0 at tokens that every token of their row sees, k at those that the k-th hypothesis of a packed row sees alone; padding is 0.
+    None: no row is packed."""
+    positions_BL: Tensor | None = None
+    """Position of each token, counted from 0; None: they are 0, 1, 2 and so on in every row."""
 
     @property
     def rows(self) -> int:
@@ -53,20 +58,28 @@ class Batch:
             lengths = self.mask_BL[rows].sum(1)
             length = int(lengths.max())
             mask_BL = self.mask_BL[rows, :length] if int(lengths.min()) < length else None
-        types_BL = None if self.types_BL is None else self.types_BL[rows, :length]
-        labels_B = part.labels_B[every]
-        return Batch(self.ids_BL[rows, :length], mask_BL, types_BL, (Part(part.task, slice(0, len(rows)), labels_B),))
+        whole = (self.ids_BL, self.types_BL, self.segments_BL, self.positions_BL)
+        ids_BL, types_BL, segments_BL, positions_BL = (None if t is None else t[rows, :length] for t in whole)
+        assert ids_BL is not None
+        parts = (Part(part.task, slice(0, len(rows)), part.labels_B[every]),)
+        return Batch(ids_BL, mask_BL, types_BL, parts, packed(segments_BL), positions_BL)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
         if device.type == "cpu":
             return self
-        moved = [
-            None if t is None else t.to(device, non_blocking=True) for t in (self.ids_BL, self.mask_BL, self.types_BL)
-        ]
+        whole = (self.mask_BL, self.types_BL, self.segments_BL, self.positions_BL)
+        mask_BL, types_BL, segments_BL, positions_BL = (
+            None if t is None else t.to(device, non_blocking=True) for t in whole
+        )
         parts = tuple(Part(p.task, p.rows, p.labels_B.to(device, non_blocking=True)) for p in self.parts)
-        assert moved[0] is not None
-        return Batch(moved[0], moved[1], moved[2], parts)
+        ids_BL = self.ids_BL.to(device, non_blocking=True)
+        return Batch(ids_BL, mask_BL, types_BL, parts, segments_BL, positions_BL)
+
+
+def packed(segments_BL: Tensor | None) -> Tensor | None:
+    """Segments of rows of which some are packed, else None: joint rows need no mask of their own."""
+    return segments_BL if segments_BL is not None and bool(segments_BL.any()) else None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet], pad_id: int)
     ids = np.full((len(refs), longest), pad_id, np.int64)
     any_types = any(sets[task].types_T is not None for task in order)
     types = np.zeros((len(refs), longest), np.int64) if any_types else None
+    any_packed = any(sets[task].seconds_N is not None for task in order)
+    segments = np.zeros((len(refs), longest), np.int64) if any_packed else None
     parts: list[Part] = []
     i = 0
     for task, rows in order.items():
@@ -45,6 +47,8 @@ def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet], pad_id: int)
             ids[i, : ref.length] = encoded.ids_T[start : start + ref.length]
             if types is not None and encoded.types_T is not None:
                 types[i, : ref.length] = encoded.types_T[start : start + ref.length]
+            if segments is not None and encoded.seconds_N is not None:
+                segments[i, int(encoded.seconds_N[ref.row]) : ref.length] = 1
             i += 1
         labels = torch.from_numpy(encoded.labels_N[[ref.row for ref in rows]].astype(np.float32))
         parts.append(Part(task, slice(first, i), labels))
@@ -52,7 +56,8 @@ def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet], pad_id: int)
     mask = None
     if lengths.min() < longest:
         mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
-    return Batch(torch.from_numpy(ids), mask, None if types is None else torch.from_numpy(types), tuple(parts))
+    types_BL, segments_BL = (None if a is None else torch.from_numpy(a) for a in (types, segments))
+    return Batch(torch.from_numpy(ids), mask, types_BL, tuple(parts), segments_BL)
 
 
 def cut(lengths: np.ndarray, pass_cost: int, max_rows: int | None, max_tokens: int | None) -> list[np.ndarray]:

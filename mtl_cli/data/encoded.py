@@ -1,7 +1,8 @@
 """Rows as token ids on disk, memory-mapped: encoded once, found again by content.
 
 A folder of the cache holds flat arrays (`ids.bin`, `offsets.bin`, `labels.bin`, `types.bin` if the model tells the two
-texts of a pair apart) and `meta.json`. Its name is a digest of everything the arrays depend on.
+texts of a pair apart, `seconds.bin` if the task's pairs are packed) and `meta.json`. Its name is a digest of everything
+the arrays depend on.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from mtl_cli.data.tokens import tokenised
 from mtl_cli.errors import DataError, RunError
-from mtl_cli.tasks.files import Row, text_of
+from mtl_cli.tasks.files import Row
 from mtl_cli.tasks.source import Origin
 from mtl_cli.tasks.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 1024
+_ARRAYS = ("ids", "types", "offsets", "labels", "seconds")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Meta:
     ids_dtype: str
     label_column: bool
     """Whether the rows have the label column at all."""
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class EncodedSet:
     """Where each row begins in `ids_T`, shape [N + 1]."""
     labels_N: np.ndarray
     """float32; NaN is no label."""
+    seconds_N: np.ndarray | None = None
+    """Of packed pairs: the place in its row at which the hypothesis begins, int32."""
 
     def __len__(self) -> int:
         return self.meta.rows
@@ -115,6 +121,7 @@ def encode(
     what = {
         "format": _FORMAT, "content": fingerprint, "text": task.text, "label": task.label, "kind": task.kind.name,
         "classes": task.kind.classes, "tokenizer": tokenizer_digest, "max_length": task.max_length,
+        "layout": task.layout,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
     folder = cache / "encoded" / key
@@ -150,9 +157,10 @@ def _open(origin: Origin, folder: Path) -> EncodedSet | None:
             _mapped(folder / "offsets.bin", "int64", meta.rows + 1),
             _mapped(folder / "labels.bin", "float32", meta.rows),
         )
+        seconds = _mapped(folder / "seconds.bin", "int32", meta.rows) if meta.packed else None
     except (OSError, ValueError, TypeError):
         return None
-    return EncodedSet(origin, meta, ids, types, offsets, labels)
+    return EncodedSet(origin, meta, ids, types, offsets, labels, seconds)
 
 
 def _mapped(path: Path, dtype: str, size: int) -> np.ndarray:
@@ -198,7 +206,7 @@ def _write(
 ) -> None:
     ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
     with _building(folder) as scratch, _as_it_was(tokenizer), contextlib.ExitStack() as stack:
-        out = {n: stack.enter_context((scratch / f"{n}.bin").open("wb")) for n in ("ids", "types", "offsets", "labels")}
+        out = {name: stack.enter_context((scratch / f"{name}.bin").open("wb")) for name in _ARRAYS}
         counts = _Counts()
         out["offsets"].write(np.zeros(1, np.int64).tobytes())
         rows = origin.rows()
@@ -207,14 +215,15 @@ def _write(
         meta = Meta(
             rows=counts.rows, tokens=counts.tokens, max_id=counts.max_id, truncated=counts.truncated,
             unlabelled=counts.unlabelled, fingerprint=fingerprint, has_types=counts.has_types, ids_dtype=ids_dtype,
-            label_column=counts.label_column,
+            label_column=counts.label_column, packed=task.layout == "packed",
         )  # fmt: skip
         if not meta.rows:
             raise DataError(f"{origin.path}: the {origin.set_name} set has no rows")
         for stream in out.values():
             stream.close()
-        if not meta.has_types:
-            (scratch / "types.bin").unlink()
+        for name, wanted in (("types", meta.has_types), ("seconds", meta.packed)):
+            if not wanted:
+                (scratch / f"{name}.bin").unlink()
         (scratch / "meta.json").write_text(json.dumps(asdict(meta)))
 
 
@@ -233,21 +242,21 @@ def _write_chunk(
     task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: Mapping[str, IO[bytes]], counts: _Counts,
     ids_dtype: str, need_labels: bool,
 ) -> None:  # fmt: skip
-    texts = [[text_of(row, column, f"task '{task.name}'") for row in chunk] for column in task.text]
     labels = np.array([_label(row, task, need_labels, counts) for row in chunk], np.float32)
-    encodings = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
-    ids = [np.array(e.ids, np.int64) for e in encodings]
-    types = np.concatenate([np.array(e.type_ids, np.uint8) for e in encodings])
+    rows = tokenised(task, chunk, tokenizer)
+    ids = [np.array(row.ids, np.int64) for row in rows]
+    types = np.concatenate([np.array(row.types, np.uint8) for row in rows])
     flat = np.concatenate(ids)
     ends = counts.tokens + np.cumsum([len(row) for row in ids])
     out["ids"].write(flat.astype(ids_dtype).tobytes())
     out["types"].write(types.tobytes())
     out["offsets"].write(ends.astype(np.int64).tobytes())
     out["labels"].write(labels.tobytes())
+    out["seconds"].write(np.array([row.second for row in rows], np.int32).tobytes())
     counts.rows += len(chunk)
     counts.tokens += flat.size
     counts.max_id = max(counts.max_id, int(flat.max(initial=0)))
-    counts.truncated += sum(bool(e.overflowing) for e in encodings)
+    counts.truncated += sum(row.cut for row in rows)
     counts.unlabelled += int(np.isnan(labels).sum())
     counts.has_types |= "token_type_ids" in tokenizer.model_input_names and bool(types.any())
 

@@ -6,29 +6,33 @@ import errno
 import inspect
 import re
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from mtl_cli.data.batch import Batch
 from mtl_cli.model.backbone.dropout import cheaper_dropout
+from mtl_cli.model.backbone.packed import Pooling as Pooling
+from mtl_cli.model.backbone.packed import hypothesis_or_row, pooled, pooled_each, visible
 from mtl_cli.model.backbone.rows import RowGradEmbedding
 from mtl_cli.model.quiet import quiet
-
-Pooling = Literal["cls", "mean", "max"]
 
 
 def longest_input(encoder: nn.Module, tokenizer: PreTrainedTokenizerFast) -> int | None:
     """Longest input in tokens that an encoder takes; None if there is no limit."""
     positions = getattr(encoder.config, "max_position_embeddings", None)
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    if positions and padding is not None:  # RoBERTa counts positions from behind the padding id
-        positions -= padding + 1
+    if positions:
+        positions -= first_position(encoder)
     limits = [n for n in (positions, tokenizer.model_max_length) if n and 0 < n < 10**9]
     return min(limits) if limits else None
+
+
+def first_position(encoder: nn.Module) -> int:
+    """Position of the first token in an encoder's own count: RoBERTa begins behind the padding id, others at 0."""
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
 
 
 class Backbone(nn.Module):
@@ -93,18 +97,25 @@ class Backbone(nn.Module):
         inputs = {"input_ids": batch.ids_BL, "attention_mask": batch.mask_BL}
         if self._takes_types and batch.types_BL is not None:
             inputs["token_type_ids"] = batch.types_BL
+        if batch.segments_BL is not None:
+            inputs["attention_mask"] = visible(batch.segments_BL, batch.mask_BL, self.encoder.dtype)
+        if batch.positions_BL is not None:
+            inputs["position_ids"] = batch.positions_BL + first_position(self.encoder)
         return self.encoder(**inputs).last_hidden_state
 
-    def pool(self, hidden_BLD: Tensor, mask_BL: Tensor | None) -> Tensor:
-        """One vector a row, shape [B, D]."""
+    def pool(self, hidden_BLD: Tensor, mask_BL: Tensor | None, segments_BL: Tensor | None = None) -> Tensor:
+        """One vector a row, shape [B, D]; of a packed row it is over the hypothesis, whose first token is its `cls`."""
+        if segments_BL is not None:
+            return pooled(hidden_BLD, hypothesis_or_row(segments_BL, mask_BL), self.pooling)
         if self.pooling == "cls":
             return hidden_BLD[:, 0]
         if mask_BL is None:
             return hidden_BLD.mean(1) if self.pooling == "mean" else hidden_BLD.amax(1)
-        mask_BL1 = mask_BL.unsqueeze(-1).to(hidden_BLD.dtype)
-        if self.pooling == "mean":
-            return (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1)
-        return hidden_BLD.masked_fill(mask_BL1 == 0, -torch.inf).amax(1)
+        return pooled(hidden_BLD, mask_BL, self.pooling)
+
+    def pool_each(self, hidden_BLD: Tensor, segments_BL: Tensor) -> Tensor:
+        """One vector a hypothesis of packed rows, shape [B, S, D]; nothing is promised of a hypothesis that a row does not have."""
+        return pooled_each(hidden_BLD, segments_BL, self.pooling)
 
     def depth_of(self, name: str) -> int:
         """Layer of a parameter of the encoder: 0 is the embeddings, then 1 .. layers; what is above counts as the top."""

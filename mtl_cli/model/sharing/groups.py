@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from mtl_cli.data.batch import Batch, Part
+from mtl_cli.data.batch import Batch, Part, packed
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.sharing.base import Features, Sharing
@@ -118,7 +118,7 @@ class GroupedSharing(Sharing):
 
 def _through(backbone: Backbone, batch: Batch) -> Features:
     hidden_BLD = backbone(batch)
-    return Features(hidden_BLD, backbone.pool(hidden_BLD, batch.mask_BL))
+    return Features(hidden_BLD, backbone.pool(hidden_BLD, batch.mask_BL, batch.segments_BL))
 
 
 def _rows_of(batch: Batch, parts: Sequence[Part]) -> Batch:
@@ -129,16 +129,17 @@ def _rows_of(batch: Batch, parts: Sequence[Part]) -> Batch:
         # Both at once: on a GPU each waits for the device.
         least, length = (int(n) for n in torch.stack(mask_BL.sum(1).aminmax()).tolist())
         mask_BL = mask_BL[:, :length] if least < length else None
-    ids_BL = torch.cat([batch.ids_BL[part.rows, :length] for part in parts])
-    types_BL = batch.types_BL
-    if types_BL is not None:
-        types_BL = torch.cat([types_BL[part.rows, :length] for part in parts])
+    whole = (batch.ids_BL, batch.types_BL, batch.segments_BL, batch.positions_BL)
+    ids_BL, types_BL, segments_BL, positions_BL = (
+        None if t is None else torch.cat([t[part.rows, :length] for part in parts]) for t in whole
+    )
+    assert ids_BL is not None
     placed, at = [], 0
     for part in parts:
         size = part.rows.stop - part.rows.start
         placed.append(Part(part.task, slice(at, at + size), part.labels_B))
         at += size
-    return Batch(ids_BL, mask_BL, types_BL, tuple(placed))
+    return Batch(ids_BL, mask_BL, types_BL, tuple(placed), packed(segments_BL), positions_BL)
 
 
 def _branch(backbone: Backbone, branch_at: int) -> Backbone:

@@ -35,7 +35,7 @@ class HardSharing(Sharing):
     def features(self, batch: Batch) -> Features:
         """All rows go through the encoder together, whatever their tasks."""
         hidden_BLD = self.shared(batch)
-        return Features(hidden_BLD, self.shared.pool(hidden_BLD, batch.mask_BL))
+        return Features(hidden_BLD, self.shared.pool(hidden_BLD, batch.mask_BL, batch.segments_BL))
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """All of the encoder that is trained."""

@@ -1,0 +1,80 @@
+"""Texts of a task's rows -> token ids, cut to length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mtl_cli.errors import DataError
+from mtl_cli.tasks.files import Row, text_of
+from mtl_cli.tasks.task import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """One row as the model gets it."""
+
+    ids: Sequence[int]
+    types: Sequence[int]
+    cut: bool
+    """Whether tokens were lost."""
+    second: int
+    """Of a packed pair: where the hypothesis begins, behind the special tokens between the texts; 0 of any other row."""
+
+
+def tokenised(task: Task, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast) -> list[TokenRow]:
+    """Tokens of some rows, in their order.
+
+    Of a joint pair the longer text is cut. Of a packed one only the text is, never the hypothesis, since a hypothesis must
+    be the same beside any text.
+
+    Raises:
+        DataError: a text is missing or null, or a hypothesis leaves no room for a token of its text.
+    """
+    texts = [[text_of(row, column, f"task '{task.name}'") for row in rows] for column in task.text]
+    return _LAYOUTS[task.layout](task, rows, texts, tokenizer)
+
+
+def _joint(
+    task: Task, _: Sequence[Row], texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerFast
+) -> list[TokenRow]:
+    found = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
+    return [TokenRow(e.ids, e.type_ids, bool(e.overflowing), 0) for e in found]
+
+
+def _packed(
+    task: Task, rows: Sequence[Row], texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerFast
+) -> list[TokenRow]:
+    found = tokenizer(*texts, truncation=False, return_attention_mask=False, verbose=False).encodings
+    behind = _behind_a_pair(tokenizer)
+    return [_packed_row(task, row, one, behind, tokenizer) for row, one in zip(rows, found, strict=True)]
+
+
+def _packed_row(task: Task, row: Row, one: Any, behind: int, tokenizer: PreTrainedTokenizerFast) -> TokenRow:
+    sides = one.sequence_ids
+    second = sides.index(1) if 1 in sides else len(sides) - behind
+    begin = sides.index(0) if 0 in sides else second
+    count = sides.count(0)
+    excess = max(0, len(sides) - task.max_length)
+    if excess and excess >= count:
+        room = task.max_length - (len(sides) - count - sides.count(1)) - 1
+        raise DataError(
+            f"{row.where}: task '{task.name}', column '{task.text[1]}': the hypothesis has {sides.count(1)} tokens, and beside "
+            f"a token of the text there is room for {max(0, room)}. In a packed pair only the text is cut: raise data.max_length"
+        )
+    gone = begin if tokenizer.truncation_side == "left" else begin + count - excess
+    ids, types = (piece[:gone] + piece[gone + excess :] for piece in (one.ids, one.type_ids))
+    return TokenRow(ids, types, excess > 0, second - excess)
+
+
+def _behind_a_pair(tokenizer: PreTrainedTokenizerFast) -> int:
+    """Special tokens behind the second text: all that is left of a hypothesis without tokens."""
+    sides = tokenizer("one", "two", verbose=False).sequence_ids(0)
+    return sides[::-1].index(1)
+
+
+_LAYOUTS = {"joint": _joint, "packed": _packed}
