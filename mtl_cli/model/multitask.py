@@ -1,4 +1,4 @@
-"""The whole model: a sharing scheme and one head a task."""
+"""The whole model: a sharing scheme and the heads on top of it."""
 
 from __future__ import annotations
 
@@ -29,20 +29,33 @@ class MultiTaskModel(nn.Module):
         sharing: the encoder or encoders.
         heads: what each task needs.
         seed: of the heads' first weights.
+        named: the head's name of each task whose head is not its own. Tasks that name the same one share it.
+
+    Raises:
+        ValueError: tasks that share a head need heads of different sizes.
     """
 
-    def __init__(self, sharing: Sharing, heads: Mapping[str, HeadSpec], seed: int) -> None:
+    def __init__(
+        self, sharing: Sharing, heads: Mapping[str, HeadSpec], seed: int, named: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
         self.sharing = sharing
+        self._head_of = {task: (named or {}).get(task, task) for task in heads}
+        sizes: dict[str, int] = {}
+        for task, spec in heads.items():
+            if sizes.setdefault(self._head_of[task], spec.size) != spec.size:
+                raise ValueError(
+                    f"task '{task}' cannot share the head '{self._head_of[task]}': it needs {spec.size} outputs"
+                )
         width = sharing.backbone.width
         # A prefix, since a module may not be called "keys" or "pop", as a task may.
         self.heads = nn.ModuleDict({
-            f"task_{name}": PooledHead(width, spec.size, dropout=sharing.head_dropout, seed=seed, task=name) for name, spec in heads.items()
+            f"task_{name}": PooledHead(width, size, dropout=sharing.head_dropout, seed=seed, name=name) for name, size in sizes.items()
         })  # fmt: skip
 
     def head(self, task: str) -> nn.Module:
-        """The head of a task."""
-        return self.heads[f"task_{task}"]
+        """The head of a task, which may be that of other tasks too."""
+        return self.heads[f"task_{self._head_of[task]}"]
 
     def forward(self, batch: Batch) -> tuple[TaskOutput, ...]:
         """One output a part of the batch, in its order."""
@@ -117,6 +130,7 @@ class MultiTaskModel(nn.Module):
         return any(True for _ in self.sharing.shared_parameters())
 
     def task_parameters(self, task: str) -> Iterator[nn.Parameter]:
-        """Parameters that one task alone changes: its head and what the sharing scheme gives it."""
-        yield from self.head(task).parameters()
+        """Parameters that one task alone changes: its head, if no other task has it, and what the sharing scheme gives it."""
+        if list(self._head_of.values()).count(self._head_of[task]) == 1:
+            yield from self.head(task).parameters()
         yield from self.sharing.task_parameters(task)

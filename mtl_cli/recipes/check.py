@@ -22,7 +22,7 @@ from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_tog
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
 from mtl_cli.recipes.length import run_length
-from mtl_cli.recipes.prepare import BoundTask, Rows
+from mtl_cli.recipes.prepare import BoundTask, Rows, head_names
 from mtl_cli.recipes.sampling import begin_sampler
 from mtl_cli.report.table import text_table
 from mtl_cli.train.step import Passes
@@ -67,7 +67,7 @@ def check(config: TrainConfig) -> str:
         raise ConfigError(faults)
     sharing = builders.sharing.build(backbone, names)
     kinds = {name: builders.tasks[name].task.kind.fitted(s[0].labels_N) for name, s in sets.items()}
-    model = MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed)
+    model = MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed, head_names(builders.tasks))
     freeze([Placed(p, n, model.depth(n)) for n, p in model.named_parameters()], backbone.layers, config.optim.freeze)
     if weighting is not None:
         check_chosen(config, model, weighting)

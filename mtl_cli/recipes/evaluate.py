@@ -23,6 +23,7 @@ from mtl_cli.report.table import score_table
 from mtl_cli.runs.files import explained, write_json, write_text
 from mtl_cli.runs.provenance import environment
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     run = open_stored(config.run, config.checkpoint)
     trained = run.tasks()
     asked = _asked_tasks(config, run)
-    heads = {name: _head(name, bound, trained, config.heads or {}) for name, bound in asked.items()}
+    heads = {name: _head(name, bound, Heads(trained), config.heads or {}) for name, bound in asked.items()}
     fabric = make_fabric(config.fabric)
     backbone = run.backbone()
     rows = Rows(_data(config, run), backbone)
@@ -112,30 +113,70 @@ def _data(config: EvalConfig, run: StoredRun) -> DataSection:
     return dataclasses.replace(run.config.data, **given)
 
 
-def _head(name: str, bound: BoundTask, trained: Mapping[str, BoundTask], heads: Mapping[str, str]) -> str:
-    """Which head scores a task: as told, else the one of the same name, else the only one that fits."""
-    told = heads.get(name, name if name in trained else None)
-    if told is not None:
-        if told not in trained:
-            raise ConfigError([Fault(f"heads.{name}", f"the run has no head '{told}'. {did_you_mean(told, trained)}")])
-        if not _fits(bound.task.kind, trained[told].task.kind):
-            raise ConfigError(
-                [Fault(f"heads.{name}", f"head '{told}' {_misfit(bound.task.kind, trained[told].task.kind)}")]
-            )
-        return told
-    fitting = [other for other, b in trained.items() if _fits(bound.task.kind, b.task.kind)]
+class Heads:
+    """The heads of a run by name: of a task, or of a head that tasks share.
+
+    Args:
+        trained: tasks of the run.
+    """
+
+    def __init__(self, trained: Mapping[str, BoundTask]) -> None:
+        self._trained = trained
+        self.tasks: dict[str, list[str]] = {}
+        """Tasks of each head."""
+        for task, bound in trained.items():
+            self.tasks.setdefault(bound.task.head_name, []).append(task)
+
+    @property
+    def names(self) -> list[str]:
+        """What may be asked for."""
+        return [*self.tasks, *(task for task in self._trained if task not in self.tasks)]
+
+    def kind(self, task: str) -> Kind:
+        """Kind of a task of the run."""
+        return self._trained[task].task.kind
+
+    def misfit(self, own: Task, task: str) -> str:
+        """Why a task cannot be scored by the head of one of the run; empty if it can."""
+        other = self._trained[task].task
+        if not _fits(own.kind, other.kind):
+            return _misfit(own.kind, other.kind)
+        if own.layout != other.layout:
+            return f"reads rows whose layout is {other.layout}. Give tasks.{own.name}.layout={other.layout}"
+        return ""
+
+    def task(self, name: str, key: str) -> str:
+        """The task by which a head is reached. Raises `ConfigError` if there is none, or if its tasks read its outputs differently."""
+        if name in self._trained:
+            return name
+        if name not in self.tasks:
+            raise ConfigError([Fault(key, f"the run has no head '{name}'. {did_you_mean(name, self.names)}")])
+        tasks = self.tasks[name]
+        if any(self.kind(task).state() != self.kind(tasks[0]).state() for task in tasks):
+            scales = f"the head '{name}' is of {', '.join(tasks)}, each of which has its own scale"
+            raise ConfigError([Fault(key, f"{scales}. Name one of them")])
+        return tasks[0]
+
+
+def _head(name: str, bound: BoundTask, run: Heads, told: Mapping[str, str]) -> str:
+    """Task of the run whose head scores a task: as told, else of the same name, else of the head it names, else the only head that fits."""
+    own = bound.task.head
+    known = name if name in run.names else own if own in run.tasks else None
+    asked = told.get(name, known)
+    if asked is not None:
+        found = run.task(asked, f"heads.{name}")
+        if misfit := run.misfit(bound.task, found):
+            raise ConfigError([Fault(f"heads.{name}", f"head '{asked}' {misfit}")])
+        if found != asked:
+            log.info("head     %s is scored by the head '%s' of %s", name, asked, ", ".join(run.tasks[asked]))
+        return found
+    fitting = [head for head, tasks in run.tasks.items() if not run.misfit(bound.task, tasks[0])]
     if len(fitting) != 1:
-        found = f"several fit: {', '.join(fitting)}" if fitting else "no head has its labels"
-        raise ConfigError(
-            [
-                Fault(
-                    "heads",
-                    f"the run was not trained on '{name}', and {found}. Heads: {', '.join(trained)}. Give heads={{{name}: HEAD}}",
-                )
-            ]
-        )
-    log.info("head     %s is scored by the head of %s", name, fitting[0])
-    return fitting[0]
+        several = f"several fit: {', '.join(fitting)}" if fitting else "no head has its labels"
+        problem = f"the run was not trained on '{name}', and {several}. Heads: {', '.join(run.tasks)}"
+        raise ConfigError([Fault("heads", f"{problem}. Give heads={{{name}: HEAD}}")])
+    log.info("head     %s is scored by the head of %s", name, ", ".join(run.tasks[fitting[0]]))
+    return run.task(fitting[0], "heads")
 
 
 def _fits(own: Kind, head: Kind) -> bool:

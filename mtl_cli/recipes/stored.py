@@ -41,6 +41,11 @@ class StoredRun:
         groups: Any = self.config.sharing.options.get("groups")
         return tuple(groups[0] if groups else self.config.tasks)
 
+    @property
+    def heads(self) -> dict[str, str]:
+        """Name of each task's head."""
+        return {name: task.head or name for name, task in self.config.tasks.items()}
+
     def backbone(self) -> Backbone:
         """The encoder of the checkpoint, pooled as in training."""
         pooling: Any = self.config.backbone.options.get("pooling", "mean")
@@ -67,7 +72,7 @@ class StoredRun:
         if sharing is None:
             raise ConfigError(faults)
         model = MultiTaskModel(
-            sharing.build(backbone, list(kinds)), {n: k.head for n, k in kinds.items()}, self.config.seed
+            sharing.build(backbone, list(kinds)), {n: k.head for n, k in kinds.items()}, self.config.seed, self.heads
         )
         load_weights(model, self.checkpoint)
         fabric.to_device(model).eval()

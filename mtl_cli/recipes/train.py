@@ -28,7 +28,7 @@ from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.lambdas import Lambdas, as_written
 from mtl_cli.recipes.length import evaluated_every, run_length
-from mtl_cli.recipes.prepare import Rows, data_line, describe_data
+from mtl_cli.recipes.prepare import Rows, data_line, describe_data, head_names
 from mtl_cli.recipes.pruning import Watch, WatchedSelector
 from mtl_cli.recipes.recorder import RunRecorder
 from mtl_cli.recipes.sampling import begin_sampler, observations, sampling_line
@@ -196,7 +196,9 @@ class _Run:
             except ValueError as error:
                 raise DataError(f"task '{name}': {error}") from error
         sharing = self.builders.sharing.build(self.backbone, list(self.kinds))
-        self.model = MultiTaskModel(sharing, {n: k.head for n, k in self.kinds.items()}, config.seed)
+        self.model = MultiTaskModel(
+            sharing, {n: k.head for n, k in self.kinds.items()}, config.seed, head_names(self.builders.tasks)
+        )
         if resumed:
             load_weights(self.model, resumed)
         encoders = [one.encoder for one in sharing.backbones]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
@@ -60,6 +61,10 @@ def origins(task: Task, split: str, places: Places, only: Place | None = None) -
         DataError: no place has it; says where was looked.
         ConfigError: `data.source=local` without `data.root`.
     """
+    return [_matched(task, origin) for origin in _found(task, split, places, only)]
+
+
+def _found(task: Task, split: str, places: Places, only: Place | None) -> list[Origin]:
     if task.source.files:
         return _from_files(task, split)
     tried: list[str] = []
@@ -69,6 +74,19 @@ def origins(task: Task, split: str, places: Places, only: Place | None = None) -
             return found
     beside = f" where its other rows are ({only})" if only else ""
     raise DataError(f"task '{task.name}': no {split} rows found{beside}.\n  " + "\n  ".join(tried))
+
+
+def _matched(task: Task, origin: Origin) -> Origin:
+    """The set as the task reads it: with `matching`, the pairs that are made of its rows."""
+    matching = task.matching
+    if matching is None:
+        return origin
+    text, label = task.text[0], task.label
+    return dataclasses.replace(
+        origin,
+        fingerprint=lambda: matching.digest(origin.fingerprint()),
+        rows=lambda: matching.rows(origin.rows(), text=text, label=label, of=f"task '{task.name}'"),
+    )
 
 
 def _from_files(task: Task, split: str) -> list[Origin]:

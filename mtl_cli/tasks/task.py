@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.tasks.matching import Matching
 
 Layout = Literal["joint", "packed"]
 """How the two texts of a pair see each other. Joint: each sees both. Packed: the first sees itself alone, the second both, so that one
@@ -42,6 +43,16 @@ class Task:
     max_length: int
     """Tokens a row."""
     layout: Layout = "joint"
+    head: str | None = None
+    """Name of the head, which other tasks may have too; None: a head of its own, of the task's name."""
+
+    matching: Matching | None = None
+    """How labelled texts become pairs; None: rows are read as they are."""
+
+    @property
+    def head_name(self) -> str:
+        """Name of the head: the task's own unless it is told."""
+        return self.head or self.name
 
     def with_kind(self, kind: Kind) -> Task:
         """The same task with a fitted kind."""

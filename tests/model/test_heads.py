@@ -5,8 +5,8 @@ import torch
 from mtl_cli.model.heads import PooledHead
 
 
-def head(task="rte", seed=3, size=2, dropout=0.0):
-    return PooledHead(8, size, dropout=dropout, seed=seed, task=task)
+def head(name="rte", seed=3, size=2, dropout=0.0):
+    return PooledHead(8, size, dropout=dropout, seed=seed, name=name)
 
 
 def test_a_head_follows_from_seed_and_name_whatever_was_drawn_before():
@@ -15,13 +15,13 @@ def test_a_head_follows_from_seed_and_name_whatever_was_drawn_before():
     assert torch.equal(first.linear.weight, head().linear.weight)
 
 
-def test_other_tasks_and_other_seeds_have_other_weights():
-    weights = [head().linear.weight, head(task="sst2").linear.weight, head(seed=4).linear.weight]
+def test_other_names_and_other_seeds_have_other_weights():
+    weights = [head().linear.weight, head(name="sst2").linear.weight, head(seed=4).linear.weight]
     assert not any(torch.equal(a, b) for a, b in itertools.combinations(weights, 2))
 
 
 def test_a_head_begins_small_and_without_bias():
-    one = PooledHead(400, 50, dropout=0.0, seed=0, task="t")
+    one = PooledHead(400, 50, dropout=0.0, seed=0, name="t")
     assert abs(one.linear.weight.std().item() - 0.02) < 0.001
     assert not one.linear.bias.any()
 

@@ -47,6 +47,11 @@ class Kind(ABC):
         """Names of the classes in index order; empty if there are none."""
         return ()
 
+    @property
+    def reading(self) -> list[object]:
+        """What the numbers that `encode` gives depend on besides the kind's name, as plain JSON values."""
+        return list(self.classes)
+
     @abstractmethod
     def encode(self, value: object) -> float:
         """A raw label as a float; NaN for none.

@@ -19,29 +19,49 @@ class Classification(Kind):
         labels: names of the classes in the order of their integer ids. A raw label may be a name or an id; if every name
             is itself a whole number, only names count, so that 1-5 stars cannot be taken for ids. -1, an empty text and
             null are "no label".
+        merge: label -> the class that it counts as; a label that is not there counts as itself. The classes are then the
+            merged names in order of first appearance, and a raw label may be one of these names too.
     """
 
     name = "classification"
 
-    def __init__(self, *, labels: list[str]) -> None:
+    # A default here and not in a YAML, as in `Regression`.
+    def __init__(self, *, labels: list[str], merge: dict[str, str] | None = None) -> None:
         if len(labels) < 2:
             raise ValueError(f"labels must name at least two classes; found {labels}")
         twice = sorted({name for name in labels if labels.count(name) > 1})
         if twice:
             raise ValueError(f"labels has {', '.join(map(repr, twice))} more than once")
-        self._labels = tuple(labels)
-        self._ids = {name: float(i) for i, name in enumerate(labels)}
+        self._labels, self._merge = tuple(labels), dict(merge or {})
+        self._check_merge()
+        self._classes = tuple(dict.fromkeys(self._merge.get(name, name) for name in labels))
+        if len(self._classes) < 2:
+            raise ValueError(f"merge leaves one class, '{self._classes[0]}'; there must be at least two")
+        index = {name: float(i) for i, name in enumerate(self._classes)}
+        self._ids = {name: index[self._merge.get(name, name)] for name in labels} | index
         self._names_only = all(name.lstrip("-").isdigit() for name in labels)
+
+    def _check_merge(self) -> None:
+        for label, merged in self._merge.items():
+            if label not in self._labels:
+                raise ValueError(f"merge names '{label}', which is no label. {did_you_mean(label, self._labels)}")
+            if self._merge.get(merged, merged) != merged:
+                raise ValueError(f"merge makes '{label}' '{merged}', which is merged itself")
 
     @property
     def head(self) -> HeadSpec:
         """One output a class."""
-        return HeadSpec(len(self._labels))
+        return HeadSpec(len(self._classes))
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self._labels
+        """Names of the classes, after merging."""
+        return self._classes
+
+    @property
+    def reading(self) -> list[object]:
+        """Labels in the order of their ids; where some are merged, each with its class."""
+        return [[name, self._merge.get(name, name)] for name in self._labels] if self._merge else list(self._labels)
 
     def encode(self, value: object) -> float:
         """Index of the class. Raises `ValueError` for a label that is neither a name nor an id."""
@@ -55,7 +75,7 @@ class Classification(Kind):
         if text in ("", "-1"):
             return math.nan
         if not self._names_only and text.isdecimal() and int(text) < len(self._labels):
-            return float(text)
+            return self._ids[self._labels[int(text)]]
         allowed = ", ".join(self._labels[:20]) + (", ..." if len(self._labels) > 20 else "")
         ids = "" if self._names_only else f" or an id from 0 to {len(self._labels) - 1}"
         hint = did_you_mean(text, self._labels)
@@ -64,7 +84,7 @@ class Classification(Kind):
         )
 
     def _bool(self, value: bool) -> object:
-        names = {name.lower(): name for name in self._labels}
+        names = {name.lower(): name for name in self._ids}
         return names.get(str(value).lower(), int(value))
 
     def loss(self, out_BC: Tensor, labels_B: Tensor) -> Tensor:
@@ -81,4 +101,4 @@ class Classification(Kind):
 
     def shown(self, value: float) -> str | None:
         """Name of the class."""
-        return None if math.isnan(value) else self._labels[int(value)]
+        return None if math.isnan(value) else self._classes[int(value)]

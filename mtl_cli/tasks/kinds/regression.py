@@ -38,6 +38,11 @@ class Regression(Kind):
         """One output."""
         return HeadSpec(1)
 
+    @property
+    def reading(self) -> list[object]:
+        """The number that is no label, if there is one."""
+        return [] if self._missing is None else [self._missing]
+
     def encode(self, value: object) -> float:
         """The number. Raises `ValueError` for what is no finite number."""
         if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
