@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.zeroshot.pieces import Pieces, cut
 from mtl_cli.zeroshot.plan import Plan, planned
 
 
@@ -39,8 +40,14 @@ class TextEncoder:
 
     def plan(self, texts: Sequence[str]) -> Plan:
         """What encoding them would take."""
+        if not texts:
+            return Plan(0, 0)
         encodings = self._backbone.tokenizer(list(texts), truncation=True, max_length=self._max_length).encodings
         return planned(np.array([len(e.ids) for e in encodings]), self._batch_tokens)
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """How its tokenizer cuts texts."""
+        return cut(self._backbone.tokenizer, texts)
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

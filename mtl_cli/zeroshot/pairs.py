@@ -13,6 +13,7 @@ from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.errors import ConfigError
 from mtl_cli.zeroshot.models import Classifier
+from mtl_cli.zeroshot.pieces import Pieces, cut
 from mtl_cli.zeroshot.plan import Plan, planned
 
 _PROBE = ("one two three", "four")
@@ -72,6 +73,10 @@ class Pairs:
         tokenizer = self._model.tokenizer
         found = tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False).encodings
         return [np.array(e.ids, np.int64) for e in found]
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """How the model's tokenizer cuts texts."""
+        return cut(self._model.tokenizer, texts)
 
     def plan(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> Plan:
         """What scoring every pair would take."""

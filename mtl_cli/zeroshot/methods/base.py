@@ -10,6 +10,7 @@ import numpy as np
 
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.labels import Label, Phrase
+from mtl_cli.zeroshot.pieces import Pieces
 from mtl_cli.zeroshot.plan import Plan
 
 
@@ -57,6 +58,10 @@ class Method(ABC):
 
     needs_sample = False
     """Whether `fit` must see texts before the first is scored."""
+    remote = False
+    """Whether texts leave the machine, so that nothing may be scored just to try it."""
+    sums_tokens = False
+    """Whether a label's logit is a sum over its tokens, so that long labels score lower whatever they mean."""
 
     @property
     @abstractmethod
@@ -83,7 +88,19 @@ class Method(ABC):
 
     @abstractmethod
     def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:
-        """What `score` would take, found by tokenising alone."""
+        """What `score` would take, found by tokenising alone; without what it takes once for all texts."""
+
+    def plan_labels(self, labels: Sequence[Label]) -> Plan:  # noqa: ARG002
+        """What the labels take once, however many texts there are."""
+        return Plan(0, 0)
+
+    def phrases_of(self, label: Label) -> tuple[Phrase, ...]:
+        """The phrases of a label that this engine looks at."""
+        return label.phrases
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces] | None:  # noqa: ARG002
+        """How the model's tokenizer cuts texts; None: it is not at hand."""
+        return None
 
 
 class PhraseMethod(Method):

@@ -10,6 +10,7 @@ from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.labels import Label
 from mtl_cli.zeroshot.methods.base import Method, Part, Scores
 from mtl_cli.zeroshot.models import Models
+from mtl_cli.zeroshot.pieces import Pieces
 from mtl_cli.zeroshot.plan import Plan
 
 
@@ -47,9 +48,17 @@ class EmbedMethod(Method):
         parts = tuple(Part(i, text) for i, label in enumerate(labels) for text in label.texts)
         return Scores(logits_NL, parts, (texts_ND @ phrases_PD.T).astype(np.float64) / self._temperature)
 
-    def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:
-        """Texts and phrases, each once."""
-        return self._encoder.plan([*texts, *(text for label in labels for text in label.texts)])
+    def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:  # noqa: ARG002
+        """The texts."""
+        return self._encoder.plan(texts)
+
+    def plan_labels(self, labels: Sequence[Label]) -> Plan:
+        """The phrases of the labels."""
+        return self._encoder.plan([text for label in labels for text in label.texts])
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """By the encoder's tokenizer."""
+        return self._encoder.pieces(texts)
 
     def _vectors(self, labels: tuple[Label, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of labels and of their phrases."""

@@ -58,6 +58,7 @@ class EnsembleMethod(Method):
         self._weights = dict(zip(members, weights_M.tolist(), strict=True))
         self._choice: Choice = AnyOf(0.5) if models.several else OneOf()
         self._scales: dict[str, _Scale] = {}
+        self.remote = any(member.method.remote for member in self._members.values())
 
     @property
     def identity(self) -> str:
@@ -109,6 +110,11 @@ class EnsembleMethod(Method):
     def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:
         """All members together."""
         plans = [member.method.plan(texts, _under(member, labels)) for member in self._members.values()]
+        return sum(plans, Plan(0, 0))
+
+    def plan_labels(self, labels: Sequence[Label]) -> Plan:
+        """All members together."""
+        plans = [member.method.plan_labels(_under(member, labels)) for member in self._members.values()]
         return sum(plans, Plan(0, 0))
 
 

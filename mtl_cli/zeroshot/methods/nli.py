@@ -13,6 +13,7 @@ from mtl_cli.zeroshot.labels import Label, Phrase
 from mtl_cli.zeroshot.methods.base import PhraseMethod, best_word
 from mtl_cli.zeroshot.models import Classifier, Head, Models, weights_digest
 from mtl_cli.zeroshot.pairs import Pairs
+from mtl_cli.zeroshot.pieces import Pieces
 from mtl_cli.zeroshot.plan import Plan
 
 
@@ -95,6 +96,10 @@ class NliMethod(PhraseMethod):
         """One row a text and phrase."""
         self.check(labels)
         return self._pairs.plan(texts, self._ids([phrase for label in labels for phrase in label.phrases]))
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """By the model's tokenizer."""
+        return self._pairs.pieces(texts)
 
     def _ids(self, phrases: Sequence[Phrase]) -> list[np.ndarray]:
         assert self._known is not None, "`check` comes first"
