@@ -120,7 +120,7 @@ def encode(
     fingerprint = origin.fingerprint()
     what = {
         "format": _FORMAT, "content": fingerprint, "text": task.text, "label": task.label, "kind": task.kind.name,
-        "classes": task.kind.classes, "tokenizer": tokenizer_digest, "max_length": task.max_length,
+        "labels": task.kind.reading, "tokenizer": tokenizer_digest, "max_length": task.max_length,
         "layout": task.layout,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
