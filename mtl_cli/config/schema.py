@@ -61,10 +61,12 @@ class SourceConfig:
     """The user's own files by split; the only source then."""
     splits: dict[str, str | list[str]] = field(default_factory=dict)
     """Names of the source's splits by ours, where they differ; a list is scored set by set."""
+    hub_splits: dict[str, str | list[str]] = field(default_factory=dict)
+    """The same for the hub alone, where a folder has splits that the hub has not."""
 
     def faults(self) -> Iterator[Fault]:
         """Splits must be ours."""
-        for place, names in (("files", self.files), ("splits", self.splits)):
+        for place, names in (("files", self.files), ("splits", self.splits), ("hub_splits", self.hub_splits)):
             for name in names:
                 if name not in SPLITS:
                     yield Fault(f"{place}.{name}", f"unknown split. {did_you_mean(name, SPLITS)}")
@@ -72,6 +74,11 @@ class SourceConfig:
     def sets(self, split: str) -> list[str]:
         """Names that the source gives to one of our splits; several for MNLI's matched and mismatched."""
         names = self.splits.get(split, split)
+        return [names] if isinstance(names, str) else names
+
+    def hub_sets(self, split: str) -> list[str]:
+        """Names that the hub gives to one of our splits."""
+        names = self.hub_splits.get(split, self.sets(split))
         return [names] if isinstance(names, str) else names
 
 
@@ -640,6 +647,8 @@ class ZeroshotConfig:
     checkpoint: str
     backbone: Node
     method: Node
+    verbalizer: Node
+    words_file: str | None
     prior: Node
     input: InputSection
     calibrate: CalibrateSection
@@ -661,6 +670,8 @@ class ZeroshotConfig:
         yield from _not_negative(self, "bootstrap", "seed")
         asked = {
             "prior": self.prior.name != "none",
+            "verbalizer": self.verbalizer.name != "none",
+            "words_file": self.words_file is not None,
             "calibrate.fit": self.calibrate.fit,
             "decide.target_precision": self.decide.target_precision,
         }

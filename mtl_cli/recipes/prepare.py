@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtl_cli.config.convert import Node, bind
 from mtl_cli.config.paths import cache_dir
-from mtl_cli.config.schema import DataSection, TaskConfig
+from mtl_cli.config.schema import SPLITS, DataSection, TaskConfig
 from mtl_cli.data.encoded import EncodedSet, encode, tokenizer_fingerprint
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.metrics.base import Metric
@@ -96,7 +96,8 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
         folder=source.folder or name,
         bundled=source.bundled,
         files=source.files,
-        sets={split: tuple(source.sets(split)) for split in ("train", "validation", "test")},
+        sets={split: tuple(source.sets(split)) for split in SPLITS},
+        hub_sets={split: tuple(source.hub_sets(split)) for split in SPLITS},
     )
     task = Task(
         name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length,

@@ -164,7 +164,8 @@ def _hub(task: Task, split: str, places: Places, tried: list[str]) -> list[Origi
             f"hub: {hub.endpoint()} did not answer within {places.hub_timeout:g} s, and {task.source.hub} is not in its cache"
         )
         return []
-    return [_hub_origin(task, name, places.hub_timeout) for name in task.source.sets[split]]
+    names = task.source.hub_sets.get(split, task.source.sets[split])
+    return [_hub_origin(task, name, places.hub_timeout) for name in names]
 
 
 def _hub_origin(task: Task, set_name: str, timeout: float) -> Origin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mtl_cli.tasks.kinds.base import Kind
@@ -26,6 +26,8 @@ class Source:
     files: Mapping[str, str]
     sets: Mapping[str, tuple[str, ...]]
     """The source's own split names for each of train, validation, test."""
+    hub_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of the hub, where they differ from `sets`."""
 
 
 @dataclass(frozen=True)
