@@ -62,6 +62,13 @@ class MultiTaskModel(nn.Module):
         features = self.sharing.features(batch)
         return tuple(TaskOutput(part.task, self.head(part.task)(features.pooled_BD[part.rows])) for part in batch.parts)
 
+    def each(self, batch: Batch) -> Tensor:
+        """Outputs of one task's head for each hypothesis of packed rows, shape [B, S, C]; see `Backbone.pool_each`."""
+        (part,) = batch.parts
+        assert batch.segments_BL is not None, "the rows are packed"
+        hidden_BLD = self.sharing.features(batch).hidden_BLD
+        return self.head(part.task)(self.sharing.backbone.pool_each(hidden_BLD, batch.segments_BL))
+
     def state_beyond_encoder(self) -> dict[str, Tensor]:
         """Tensors that the encoder's own folder does not hold, each under one of its names."""
         # `keep_vars`: the very objects, since a tensor may stand in several modules.

@@ -106,7 +106,8 @@ class AskedModels(Models):
         """The run's model with the head of one task, or of several by the head's name."""
         run = self._run
         task = next((t for t, name in run.heads.items() if name == task), task)
-        kinds = {name: bound.task.kind for name, bound in run.tasks().items()}
+        tasks = {name: bound.task for name, bound in run.tasks().items()}
+        kinds = {name: one.kind for name, one in tasks.items()}
         backbone = run.backbone()
         model = run.model(backbone, kinds, self.fabric)
         identity = f"{run.identity}, head {run.heads[task]}"
@@ -115,12 +116,17 @@ class AskedModels(Models):
         def forward(batch: Batch) -> Tensor:
             no_labels_B = torch.full((batch.rows,), torch.nan)
             whole = dataclasses.replace(batch, parts=(Part(task, slice(0, batch.rows), no_labels_B),))
+            if layout == "packed":
+                return model.each(whole)
             output: TaskOutput = model(whole)[0]
             return output.out_BC
 
-        classes = tuple(kinds[task].classes)
-        digest = functools.partial(weights_digest, model)
-        return Classifier(forward, backbone.tokenizer, classes, backbone.max_length, identity, digest)
+        def digest() -> str:
+            # The run's weights are those of all its heads: which of them is asked must be told beside.
+            return f"{weights_digest(model)} {run.heads[task]}"
+
+        classes, layout = tuple(kinds[task].classes), tasks[task].layout
+        return Classifier(forward, backbone.tokenizer, classes, backbone.max_length, identity, digest, layout)
 
     @functools.cached_property
     def _run(self) -> StoredRun:

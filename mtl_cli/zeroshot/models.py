@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Classifier:
     """A model that sorts texts, or pairs of them, into classes; in evaluation mode and on its device."""
 
     forward: Callable[[Batch], Tensor]
-    """Logits, shape [B, C]."""
+    """Logits, shape [B, C]; of packed rows those of each hypothesis, shape [B, S, C]."""
     tokenizer: PreTrainedTokenizerFast
     classes: tuple[str, ...]
     """Names in the order of the logits."""
@@ -34,6 +35,8 @@ class Classifier:
     """Where it came from, for records."""
     digest: Callable[[], str]
     """Makes a digest of its weights, for the cache."""
+    layout: Layout = "joint"
+    """How text and hypothesis are put together."""
 
 
 @dataclass(frozen=True)

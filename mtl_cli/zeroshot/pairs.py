@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ _PROBE = ("one two three", "four")
 
 
 @dataclass(frozen=True)
-class _Layout:
+class PairLayout:
     """The special tokens of a pair, with the type ids of all its pieces."""
 
     before: tuple[int, ...]
@@ -36,10 +37,10 @@ class _Layout:
         return len(self.before) + len(self.between) + len(self.after)
 
 
-class Pairs:
+class PairScorer(ABC):
     """Scores every pair of two lists of texts. Each text is tokenised once, however many pairs it is in.
 
-    Only the first text of a pair is ever cut.
+    Only the first text of a pair is ever cut, and how much of it is kept depends on nothing but the pair.
 
     Args:
         model: a classifier of pairs.
@@ -80,58 +81,85 @@ class Pairs:
 
     def plan(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> Plan:
         """What scoring every pair would take."""
-        return planned(self._lengths(self.tokenised(firsts), seconds)[1], self._batch_tokens)
-
-    def _lengths(self, firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens of the first text that are kept in each pair, shape [M, H], and tokens of the pairs, shape [M H]."""
-        second_H = np.array([len(ids) for ids in seconds])
-        room_H = self.max_length - self._layout.special - second_H
-        kept_MH = np.minimum(np.array([len(ids) for ids in firsts])[:, None], room_H[None, :])
-        return kept_MH, (kept_MH + second_H[None, :] + self._layout.special).reshape(-1)
+        second_H = _lengths(seconds)
+        kept_MH = self._kept(_lengths(self.tokenised(firsts)), second_H)
+        return planned(self._row_lengths(kept_MH, second_H), self._batch_tokens)
 
     @torch.inference_mode()
     def __call__(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> np.ndarray:
         """Logits of every pair, float64, shape [M, H, C]; the second texts are token ids of at most `second_limit`."""
         first_ids = self.tokenised(firsts)
-        kept_MH, lengths = self._lengths(first_ids, seconds)
-        self.truncated += int((kept_MH < np.array([len(ids) for ids in first_ids])[:, None]).any(axis=1).sum())
+        first_M = _lengths(first_ids)
+        kept_MH = self._kept(first_M, _lengths(seconds))
+        self.truncated += int((kept_MH < first_M[:, None]).any(axis=1).sum())
+        return self._scored(first_ids, seconds, kept_MH)
+
+    @abstractmethod
+    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> np.ndarray:
+        """Tokens of each row that would go through the model."""
+
+    @abstractmethod
+    def _scored(self, firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray], kept_MH: np.ndarray) -> np.ndarray:
+        """Logits of every pair, of whose first text so many tokens are kept."""
+
+    def _kept(self, first_M: np.ndarray, second_H: np.ndarray) -> np.ndarray:
+        """Tokens of the first text that are kept in each pair, shape [M, H]."""
+        return np.minimum(first_M[:, None], self.max_length - self._layout.special - second_H[None, :])
+
+    def _cut(self, first: np.ndarray, kept: int) -> np.ndarray:
+        return first[len(first) - kept :] if self._cuts_head else first[:kept]
+
+    def _empty(self, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Arrays of a batch of rows of these lengths: ids, all padding; types, if the model takes them; mask, if rows are padded."""
+        tokenizer, longest = self._model.tokenizer, int(lengths.max())
+        ids = np.full((len(lengths), longest), int(tokenizer.pad_token_id or 0), np.int64)
+        types = np.full(ids.shape, tokenizer.pad_token_type_id, np.int64) if self._takes_types else None
+        mask = np.arange(longest) < lengths[:, None]
+        return ids, types, None if mask.all() else mask.astype(np.int64)
+
+    def _logits(self, batch: Batch) -> np.ndarray:
+        with self._fabric.autocast():
+            return self._model.forward(batch.to(self._fabric.device)).float().cpu().numpy()
+
+
+def _lengths(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([len(piece) for piece in pieces], np.int64)
+
+
+class Pairs(PairScorer):
+    """One row a pair."""
+
+    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> np.ndarray:
+        return (kept_MH + second_H[None, :] + self._layout.special).reshape(-1)
+
+    def _scored(self, firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray], kept_MH: np.ndarray) -> np.ndarray:
+        lengths, kept = self._row_lengths(kept_MH, _lengths(seconds)), kept_MH.reshape(-1)
         out = np.empty((len(lengths), len(self._model.classes)), np.float64)
         for rows in token_batches(lengths, self._batch_tokens):
-            batch = self._batch(rows, lengths[rows], first_ids, seconds, kept_MH.reshape(-1)[rows])
-            with self._fabric.autocast():
-                logits_BC = self._model.forward(batch.to(self._fabric.device))
-            out[rows] = logits_BC.float().cpu().numpy()
-        return out.reshape(len(firsts), len(seconds), -1)
+            out[rows] = self._logits(self._batch(rows, lengths[rows], firsts, seconds, kept[rows]))
+        return out.reshape(*kept_MH.shape, -1)
 
     def _batch(
         self,
         rows: np.ndarray,
         lengths: np.ndarray,
-        first_ids: Sequence[np.ndarray],
+        firsts: Sequence[np.ndarray],
         seconds: Sequence[np.ndarray],
         kept: np.ndarray,
     ) -> Batch:
-        longest = int(lengths.max())
-        ids = np.full((len(rows), longest), int(self._model.tokenizer.pad_token_id or 0), np.int64)
-        types = np.full(ids.shape, self._model.tokenizer.pad_token_type_id, np.int64) if self._takes_types else None
+        ids, types, mask = self._empty(lengths)
         layout = self._layout
         for i, row in enumerate(rows):
-            first, second = first_ids[row // len(seconds)], seconds[row % len(seconds)]
-            first = first[len(first) - kept[i] :] if self._cuts_head else first[: kept[i]]
-            pieces = (layout.before, first, layout.between, second, layout.after)
+            first, second = firsts[row // len(seconds)], seconds[row % len(seconds)]
+            pieces = (layout.before, self._cut(first, kept[i]), layout.between, second, layout.after)
             ids[i, : lengths[i]] = np.concatenate([np.asarray(piece, np.int64) for piece in pieces])
             if types is not None:
                 types[i, : lengths[i]] = np.repeat(layout.types, [len(piece) for piece in pieces])
-        mask = np.arange(longest) < lengths[:, None]
-        return Batch(
-            torch.from_numpy(ids),
-            None if mask.all() else torch.from_numpy(mask.astype(np.int64)),
-            None if types is None else torch.from_numpy(types),
-            (),
-        )
+        mask_BL, types_BL = (None if a is None else torch.from_numpy(a) for a in (mask, types))
+        return Batch(torch.from_numpy(ids), mask_BL, types_BL, ())
 
 
-def _layout(model: Classifier) -> _Layout:
+def _layout(model: Classifier) -> PairLayout:
     """Read the layout off one pair."""
     tokenizer = model.tokenizer
     pair = tokenizer(*_PROBE, verbose=False)
@@ -148,4 +176,6 @@ def _layout(model: Classifier) -> _Layout:
             "tokens around them; nli needs one that does"
         )
     of = [types[a] if b > a else 0 for a, b in spans]
-    return _Layout(tuple(ids[:begin]), tuple(ids[end:second]), tuple(ids[last:]), (of[0], of[1], of[2], of[3], of[4]))
+    return PairLayout(
+        tuple(ids[:begin]), tuple(ids[end:second]), tuple(ids[last:]), (of[0], of[1], of[2], of[3], of[4])
+    )

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -101,6 +102,9 @@ class Backbone(nn.Module):
             inputs["attention_mask"] = visible(batch.segments_BL, batch.mask_BL, self.encoder.dtype)
         if batch.positions_BL is not None:
             inputs["position_ids"] = batch.positions_BL + first_position(self.encoder)
+            if self._takes_types and batch.types_BL is None:
+                # Encoders keep zeros of their own for as many tokens as they have positions; a packed row may have more.
+                inputs["token_type_ids"] = torch.zeros_like(batch.ids_BL)
         return self.encoder(**inputs).last_hidden_state
 
     def pool(self, hidden_BLD: Tensor, mask_BL: Tensor | None, segments_BL: Tensor | None = None) -> Tensor:

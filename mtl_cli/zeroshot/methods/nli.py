@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.model.classifier import load_classifier
+from mtl_cli.tasks.task import Layout
 from mtl_cli.zeroshot.labels import Label, Phrase
 from mtl_cli.zeroshot.methods.base import PhraseMethod, best_word
 from mtl_cli.zeroshot.models import Classifier, Head, Models, weights_digest
-from mtl_cli.zeroshot.pairs import Pairs
+from mtl_cli.zeroshot.packed import PackedPairs
+from mtl_cli.zeroshot.pairs import Pairs, PairScorer
 from mtl_cli.zeroshot.pieces import Pieces
 from mtl_cli.zeroshot.plan import Plan
+
+log = logging.getLogger(__name__)
+
+_SCORERS: Mapping[Layout, type[PairScorer]] = {"joint": Pairs, "packed": PackedPairs}
 
 
 class NliMethod(PhraseMethod):
@@ -26,7 +33,7 @@ class NliMethod(PhraseMethod):
     Args:
         models: what there is to build from: the heads of a run.
         path: a sequence classifier, as a folder or an id on the hub; None: a head of the run.
-        task: whose head; None: the only one with a class "entailment".
+        task: whose head; None: the only one with a class "entailment", or of several the only packed one.
         entailment: name or number of the entailment class; None: found by its name.
         contradiction: subtract the logit of contradiction, or of the other class where there are two; None: where each label is
             a question by itself, since one logit alone says nothing then.
@@ -43,7 +50,9 @@ class NliMethod(PhraseMethod):
         self._entailment = _entailment(model, entailment)
         less = models.several if contradiction is None else contradiction
         self._contradiction = _contradiction(model, self._entailment) if less else None
-        self._pairs = Pairs(model, models.fabric, max_length=models.max_length, batch_tokens=models.batch_tokens)
+        self._pairs = _SCORERS[model.layout](
+            model, models.fabric, max_length=models.max_length, batch_tokens=models.batch_tokens
+        )
         self._identity = model.identity
         self._digest = model.digest
         self._known: tuple[tuple[Label, ...], dict[Phrase, np.ndarray]] | None = None
@@ -132,7 +141,7 @@ def _of_run(models: Models, task: str | None, entailment: int | str | None) -> C
         problem = "nli needs a model that was trained on entailment: method.path=FOLDER (or an id on the hub), or run=outputs/X"
         raise ConfigError([Fault("method.path", problem)])
     if task is None:
-        fitting = [head for head in heads if head.pairs and _named(head.classes, "entail")]
+        fitting = _preferred([head for head in heads if head.pairs and _named(head.classes, "entail")])
         if len(fitting) != 1:
             found = "several heads tell" if fitting else "none of its heads tells"
             problem = f"{found} entailment in pairs of texts by the names of the classes. Give method.task=NAME"
@@ -147,6 +156,20 @@ def _of_run(models: Models, task: str | None, entailment: int | str | None) -> C
             [Fault("method.task", f"'{task}' does not tell entailment in pairs of texts; the run has {_told(heads)}")]
         )
     return models.head(task)
+
+
+def _preferred(fitting: Sequence[Head]) -> Sequence[Head]:
+    """Of several heads the packed one, if there is one alone."""
+    packed = [head for head in fitting if head.layout == "packed"]
+    if len(fitting) < 2 or len(packed) != 1:
+        return fitting
+    others = ", ".join(head.task for head in fitting if head is not packed[0])
+    log.info(
+        "head     %s, since it is packed: one pass for all labels. method.task takes another: %s",
+        packed[0].task,
+        others,
+    )
+    return packed
 
 
 def _told(heads: Sequence[Head]) -> str:
