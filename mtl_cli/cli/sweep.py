@@ -144,14 +144,14 @@ def _asked(overrides: list[str], listed: list[list[str]], axes: list[str], confi
         choice = config.choices.get("task")
         sweep_name = sweep_name or config.values["run"]["name"] or default_name(f"sweep-{_safe(choice or 'tasks')}")
         outputs = config.values["run"]["outputs"]
-        config.values["run"]["name"] = f"{sweep_name}/{_point_name(point, keys)}"
+        config.values["run"]["name"] = f"{sweep_name}/{point_name(point, keys)}"
         if not given:
             config.values["run"]["if_exists"] = "skip"
         found.append(Asked(read(TrainConfig, config.values), config.values, point, choice, folders))
     return _Points(found, sweep_name, outputs)
 
 
-def _point_name(point: list[str], keys: list[str]) -> str:
+def point_name(point: list[str], keys: list[str]) -> str:
     """The varied values, such as `weights.rte=0.5,optim.lr=1e-05`."""
     chosen = [text.lstrip("+") for text in point if text.partition("=")[0].lstrip("+") in keys]
     text = ",".join(chosen) or "trial"

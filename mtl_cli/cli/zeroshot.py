@@ -74,6 +74,12 @@ def command(
             "--model", metavar="MODEL", help="Folder or hub id of a model; the engine that fits it is chosen."
         ),
     ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(
+            "--words", metavar="FILE.yaml", help="Write the labels with the words of verbalizer=NAME, for --labels to read."
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="With each answer, the template, word or engine that spoke most for it.")
     ] = False,
@@ -86,6 +92,10 @@ def command(
     output: Annotated[
         str | None, typer.Option("--format", help="auto (table on a terminal, else jsonl), table or jsonl.")
     ] = None,
+    multirun: Annotated[
+        bool,
+        typer.Option("--multirun", "-m", help="Compare: every combination of values, such as method=embed,causal."),
+    ] = False,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
     quiet: Quiet = False,
@@ -105,6 +115,8 @@ def command(
       mtl zeroshot --labels pos,neg --file gold.csv --prior pos=.8,neg=.2 --target-precision 0.95 --out NAME
 
       mtl zeroshot --labels sports,politics run=outputs/X < lines.txt
+
+      mtl zeroshot -m method=embed,causal --labels pos,neg --file gold.csv    engines side by side
     """
     from mtl_cli.report.console import setup_messages
 
@@ -115,13 +127,18 @@ def command(
         "decide.multi_label": multi_label or None, "decide.threshold": threshold, "decide.abstain": abstain,
         "decide.target_precision": target_precision, "decide.hold": hold, "decide.curve": curve,
         "calibrate.temperature": temperature, "calibrate.fit": fit_temperature, "out.name": out,
-        "explain": explain or None, "cache": cache or None, "method.path": model,
+        "explain": explain or None, "cache": cache or None, "method.path": model, "words_file": words,
     }  # fmt: skip
     if labels is not None:
         from mtl_cli.zeroshot.labels import parse_labels
 
         given["labels"] = parse_labels(labels)
     question = _question([*(overrides or []), *_chosen_prior(prior)], given, config_dir)
+    if multirun:
+        from mtl_cli.cli.engines import compare
+
+        compare(question, show=cfg)
+        return
     values = question.values()
     if threshold is not None and not values["decide"]["multi_label"]:
         from mtl_cli.errors import ConfigError

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema import DoctorConfig, ZeroshotConfig
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,12 @@ class Question:
     flags: Mapping[str, Any]
     """Dotted key -> value, written into the composed values: words may hold what an override's grammar does not allow."""
     config_dirs: tuple[Path, ...] = ()
+    primary: ClassVar[str] = "zeroshot"
+    """Name of the YAML file that it is composed from."""
 
     def values(self) -> dict[str, Any]:
         """The composed config in plain values. Raises `ConfigError` with every override that names nothing."""
-        values = copy.deepcopy(compose("zeroshot", self.overrides, self.config_dirs).values)
+        values = copy.deepcopy(compose(self.primary, self.overrides, self.config_dirs).values)
         for key, value in self.flags.items():
             section, _, name = key.rpartition(".")
             (values[section] if section else values)[name] = value
@@ -44,3 +46,24 @@ class Question:
         kept = [text for text in self.overrides if text.lstrip("+~").partition("=")[0].split(".")[0] != "method"]
         flags = {key: value for key, value in self.flags.items() if not key.startswith("method.")}
         return replace(self, overrides=(*kept, *overrides), flags=flags)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One of several questions that are compared."""
+
+    shown: str
+    """What it varies, as it was written."""
+    question: Question
+    """With an `out.name` of its own."""
+
+
+@dataclass(frozen=True)
+class DoctorQuestion(Question):
+    """The same asked of `mtl doctor`."""
+
+    primary: ClassVar[str] = "doctor"
+
+    def config(self) -> DoctorConfig:
+        """The composed config, checked. Raises `ConfigError` with every fault."""
+        return read(DoctorConfig, self.values())

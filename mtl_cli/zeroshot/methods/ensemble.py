@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.zeroshot.choice import AnyOf, Choice, OneOf
 from mtl_cli.zeroshot.labels import Label
 from mtl_cli.zeroshot.methods.base import Drawn, Method, Part, Scores
@@ -39,8 +40,8 @@ class EnsembleMethod(Method):
 
     Args:
         models: builds the members.
-        members: name -> overrides of `mtl zeroshot` that make the engine.
-        weights: name -> w_m up to a factor; None: equal.
+        members: what makes each engine on the command line of `mtl zeroshot`: overrides with spaces between them.
+        weights: w_m up to a factor; None: equal.
 
     Raises:
         ConfigError: fewer than two members, weights that do not fit them, or a member that cannot be built.
@@ -48,14 +49,12 @@ class EnsembleMethod(Method):
 
     needs_sample = True
 
-    def __init__(
-        self, models: Models, *, members: dict[str, list[str] | str], weights: dict[str, float] | None
-    ) -> None:
-        weights_M = _weights(list(members), weights)
-        self._members = {
-            name: models.member([said] if isinstance(said, str) else said) for name, said in members.items()
-        }
-        self._weights = dict(zip(members, weights_M.tolist(), strict=True))
+    def __init__(self, models: Models, *, members: list[str], weights: list[float] | None) -> None:
+        weights_M = _weights(members, weights)
+        built = [models.member(_split(i, said)) for i, said in enumerate(members)]
+        names = _names([member.name for member in built])
+        self._members = dict(zip(names, built, strict=True))
+        self._weights = dict(zip(names, weights_M.tolist(), strict=True))
         self._choice: Choice = AnyOf(0.5) if models.several else OneOf()
         self._scales: dict[str, _Scale] = {}
         self.remote = any(member.method.remote for member in self._members.values())
@@ -63,7 +62,7 @@ class EnsembleMethod(Method):
     @property
     def identity(self) -> str:
         """Members with their models."""
-        return " + ".join(f"{name} ({member.name}, {member.method.identity})" for name, member in self._members.items())
+        return " + ".join(f"{name} ({member.method.identity})" for name, member in self._members.items())
 
     @property
     def truncated(self) -> int:
@@ -128,24 +127,30 @@ def _spread(logits_SL: np.ndarray, weights_S: np.ndarray, choice: Choice) -> flo
     return float(np.sqrt(weights_S @ (centred_SL**2).mean(axis=1)))
 
 
-def _weights(members: Sequence[str], given: dict[str, float] | None) -> np.ndarray:
+def _split(place: int, said: str) -> list[str]:
+    try:
+        return shlex.split(said)
+    except ValueError as error:
+        raise ConfigError([Fault(f"method.members[{place}]", f"its quotes do not close: {said}")]) from error
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    """Names of engines, numbered where one stands more than once."""
+    return [name if given.count(name) == 1 else f"{name} {given[: i + 1].count(name)}" for i, name in enumerate(given)]
+
+
+def _weights(members: Sequence[str], given: list[float] | None) -> np.ndarray:
+    faults: list[Fault] = []
     if len(members) < 2:
-        raise ConfigError([Fault("method.members", f"an ensemble has at least two members; found {len(members)}")])
-    weights = given or dict.fromkeys(members, 1.0)
-    faults = [
-        Fault(f"method.weights.{name}", f"there is no such member. {did_you_mean(name, members)}")
-        for name in weights if name not in members
-    ]  # fmt: skip
-    faults += [
-        Fault(f"method.weights.{name}", "is missing: every member has one") for name in members if name not in weights
-    ]
-    faults += [Fault(f"method.weights.{n}", f"must not be below 0; found {w:g}") for n, w in weights.items() if w < 0]
-    if not faults and not sum(weights.values()) > 0:
-        faults.append(Fault("method.weights", "must not all be 0"))
+        faults.append(Fault("method.members", f"an ensemble has at least two members; found {len(members)}"))
+    weights_M = np.array([1.0] * len(members) if given is None else given)
+    if len(weights_M) != len(members):
+        faults.append(Fault("method.weights", f"must have one number a member, {len(members)}; found {len(weights_M)}"))
+    elif not (np.isfinite(weights_M).all() and (weights_M >= 0).all() and weights_M.sum() > 0):
+        faults.append(Fault("method.weights", f"must not be below 0, nor all 0; found {given}"))
     if faults:
         raise ConfigError(faults)
-    found_M = np.array([weights[name] for name in members])
-    return found_M / found_M.sum()
+    return weights_M / weights_M.sum()
 
 
 def _tell_agreement(best_M: dict[str, np.ndarray], weights_S: np.ndarray) -> None:

@@ -87,7 +87,7 @@ def test_a_sentence_encoder_is_one_whatever_it_was_trained_from_and_pools_as_it_
 @pytest.mark.parametrize(
     ("architecture", "config", "message"),
     [
-        ("BertForSequenceClassification", {"id2label": {"0": "spam", "1": "ham"}}, "is a classifier of spam, ham, none of which is entailment"),
+        ("BertForSequenceClassification", {"id2label": {"0": "spam", "1": "ham"}}, "is a classifier of spam, ham, none of which is"),
         ("T5ForConditionalGeneration", {"model_type": "t5"}, "its config says T5ForConditionalGeneration. Name the engine: method=embed"),
     ],
 )  # fmt: skip

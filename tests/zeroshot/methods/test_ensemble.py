@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 
 import numpy as np
@@ -49,11 +50,12 @@ class Offers(Asked):
 
 
 def member(method, prior=None, templates=("{}",)):
-    return Member("known", method, prior or NoPrior(), templates)
+    return Member(f"known {method.seed}", method, prior or NoPrior(), templates)
 
 
 def ensemble(members, weights=None, **options):
-    return EnsembleMethod(Offers(members, **options), members={name: [name] for name in members}, weights=weights)
+    members = {name: dataclasses.replace(one, name=name) for name, one in members.items()}
+    return EnsembleMethod(Offers(members, **options), members=list(members), weights=weights)
 
 
 def drawn(texts=TEXTS):
@@ -87,7 +89,7 @@ def test_a_member_with_larger_logits_counts_no_more():
 
 
 def test_a_member_of_weight_one_is_that_member_alone():
-    found = scores({"a": member(Known(1)), "b": member(Known(2))}, {"a": 3.0, "b": 0.0}).logits_NL
+    found = scores({"a": member(Known(1)), "b": member(Known(2))}, [3.0, 0.0]).logits_NL
     assert found == pytest.approx(centred(Known(1).score(TEXTS, named("x", "y", "z")).logits_NL))
 
 
@@ -132,7 +134,7 @@ def test_the_driver_is_the_member_that_adds_most():
 
 def test_what_it_is_and_costs_is_the_sum_of_its_members():
     method = ensemble({"a": member(Known(1)), "b": member(Known(2))})
-    assert method.identity == "a (known, known 1) + b (known, known 2)"
+    assert method.identity == "a (known 1) + b (known 2)"
     assert method.plan(TEXTS, named("x")) == Plan(15, 2)
     assert method.truncated == 2
 
@@ -155,12 +157,10 @@ def test_other_labels_than_those_of_the_sample_are_refused():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (
-            {"a": 1.0, "bb": 1.0},
-            r"method\.weights\.bb: there is no such member\. Did you mean 'b'\?\nmethod\.weights\.b: is missing",
-        ),
-        ({"a": -1.0, "b": 1.0}, r"method\.weights\.a: must not be below 0; found -1"),
-        ({"a": 0.0, "b": 0.0}, r"method\.weights: must not all be 0"),
+        ([1.0], r"method\.weights: must have one number a member, 2; found 1"),
+        ([-1.0, 1.0], r"method\.weights: must not be below 0, nor all 0; found \[-1\.0, 1\.0\]"),
+        ([0.0, 0.0], r"method\.weights: must not be below 0, nor all 0"),
+        ([float("inf"), 1.0], r"method\.weights: must not be below 0, nor all 0"),
     ],
 )
 def test_weights_that_do_not_fit_are_told(weights, message):
@@ -173,7 +173,13 @@ def test_one_member_is_no_ensemble():
         ensemble({"a": member(Known(1))})
 
 
-def test_overrides_of_a_member_may_be_one_or_a_list():
+def test_a_member_is_what_one_would_write_on_the_command_line_and_equal_names_are_numbered():
     offers = Offers({"method=embed": member(Known(1)), "method=nli": member(Known(2))})
-    EnsembleMethod(offers, members={"a": "method=embed", "b": ["method=nli", "run=r"]}, weights=None)
-    assert offers.asked == [["method=embed"], ["method=nli", "run=r"]]
+    method = EnsembleMethod(offers, members=["method=embed", "method=nli 'run=a b'", "method=embed"], weights=None)
+    assert offers.asked == [["method=embed"], ["method=nli", "run=a b"], ["method=embed"]]
+    assert method.identity == "known 1 1 (known 1) + known 2 (known 2) + known 1 2 (known 1)"
+
+
+def test_quotes_of_a_member_that_do_not_close_are_told():
+    with pytest.raises(ConfigError, match=r"method\.members\[1\]: its quotes do not close: method='nli"):
+        EnsembleMethod(Offers({"a": member(Known(1))}), members=["a", "method='nli"], weights=None)
