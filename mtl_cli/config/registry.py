@@ -101,8 +101,17 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
     "method": {
         "embed": "mtl_cli.zeroshot.methods.embed:embed",
         "nli": "mtl_cli.zeroshot.methods.nli:NliMethod",
+        "causal": "mtl_cli.zeroshot.methods.causal:CausalMethod",
+        "cloze": "mtl_cli.zeroshot.methods.cloze:ClozeMethod",
+        "api": "mtl_cli.zeroshot.methods.api:api",
         "ensemble": "mtl_cli.zeroshot.methods.ensemble:EnsembleMethod",
         "auto": "mtl_cli.zeroshot.methods.auto:Auto",
+    },
+    "verbalizer": {
+        "none": "mtl_cli.zeroshot.verbalizers.none:NoVerbalizer",
+        "wordnet": "mtl_cli.zeroshot.verbalizers.wordnet:WordNetVerbalizer",
+        "conceptnet": "mtl_cli.zeroshot.verbalizers.conceptnet:ConceptNetVerbalizer",
+        "related": "mtl_cli.zeroshot.verbalizers.related:RelatedVerbalizer",
     },
     "prior": {
         "none": "mtl_cli.zeroshot.priors.none:NoPrior",

@@ -12,7 +12,7 @@ from transformers.utils.hub import cached_file
 
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Pooling
-from mtl_cli.model.classifier import _find
+from mtl_cli.model.loading import find_model
 from mtl_cli.model.quiet import quiet
 
 Does = Literal["similarity", "entailment", "causal", "masked"]
@@ -39,7 +39,7 @@ def ability(path: str, key: str) -> Ability:
     Raises:
         ConfigError: there is no such model, or nothing in its config says what it is for.
     """
-    folder = _find(path, key)
+    folder = find_model(path, key)
     pooling = _pooling(folder)
     if pooling is not None:
         return Ability("similarity", f"'{path}' is a sentence encoder ({pooling} pooling)", pooling)

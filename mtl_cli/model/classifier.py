@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from mtl_cli import hub
 from mtl_cli.data.batch import Batch
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import longest_input
-from mtl_cli.model.quiet import quiet
+from mtl_cli.model.loading import load
 
 
 @dataclass(frozen=True)
@@ -47,36 +43,14 @@ def load_classifier(path: str, key: str) -> SequenceClassifier:
     Raises:
         ConfigError: there is none, it has no trained head, or no fast tokenizer.
     """
-    folder = _find(path, key)
-    try:
-        with quiet():
-            model, found = AutoModelForSequenceClassification.from_pretrained(
-                folder, output_loading_info=True, dtype=torch.float32
-            )
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError([Fault(key, f"cannot load '{path}': {str(error).strip().splitlines()[0]}")]) from error
-    lacking = sorted(found["missing_keys"])
+    found = load(path, key, AutoModelForSequenceClassification)
+    lacking, tokenizer, model = found.missing, found.tokenizer, found.model
     if lacking:
         raise ConfigError(
             [Fault(key, f"'{path}' has no trained classifier: its weights lack {', '.join(lacking[:3])}. Is it an encoder alone?")]
         )  # fmt: skip
-    if not getattr(tokenizer, "is_fast", False):
-        raise ConfigError([Fault(key, f"'{path}' has no fast tokenizer (tokenizer.json)")])
     if tokenizer.pad_token_id is None:
         raise ConfigError([Fault(key, f"the tokenizer of '{path}' has no padding token")])
     names = model.config.id2label
     classes = tuple(str(names.get(i, f"LABEL_{i}")) for i in range(model.config.num_labels))
     return SequenceClassifier(model, tokenizer, classes, longest_input(model.base_model, tokenizer))
-
-
-def _find(path: str, key: str) -> str:
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        return str(folder)
-    if path.startswith((".", "/", "~")):
-        raise ConfigError([Fault(key, f"there is no folder {path}")])
-    if not hub.model_cached(path) and not hub.answers(3.0):
-        problem = f"'{path}' is no folder here, and the hub ({hub.endpoint()}) does not answer. Give a folder"
-        raise ConfigError([Fault(key, problem)])
-    return path

@@ -63,3 +63,8 @@ def package(name: str) -> Package:
     if name not in PACKAGES:
         raise ConfigError(f"mtl offline knows no '{name}'. {did_you_mean(name, PACKAGES)}")
     return PACKAGES[name]
+
+
+def name_of(hub_id: str) -> str | None:
+    """The package that serves as this model of the hub, if there is one."""
+    return next((name for name, known in PACKAGES.items() if known.serves == hub_id), None)

@@ -15,7 +15,7 @@ from pathlib import Path
 from mtl_cli.config.paths import cache_dir
 from mtl_cli.errors import ConfigError, RunError
 from mtl_cli.offline.download import download
-from mtl_cli.offline.packages import PACKAGES, Package, package
+from mtl_cli.offline.packages import PACKAGES, Package, name_of, package
 from mtl_cli.offline.unpack import dequantise, unpack
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ def added(name: str) -> bool:
 
 def served(hub_id: str) -> Path | None:
     """The folder that stands for a model of the hub, if its package was added."""
-    names = [name for name, known in PACKAGES.items() if known.serves == hub_id and added(name)]
-    return folder_of(names[0]) if names else None
+    name = name_of(hub_id)
+    return folder_of(name) if name is not None and added(name) else None
 
 
 def add(name: str) -> Path:

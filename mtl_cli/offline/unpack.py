@@ -65,7 +65,7 @@ def dequantise(folder: Path, gguf: str) -> None:
         config = type(read.config).from_dict(
             {k: v for k, v in read.config.to_dict().items() if k != "quantization_config"}
         )
-        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
         plain.load_state_dict(read.state_dict())
         plain.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
