@@ -75,7 +75,7 @@ def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] 
     """Compose a primary config with overrides.
 
     Args:
-        primary: "train", "affinity", "affinity_run", "eval" or "zeroshot".
+        primary: "train", "affinity", "affinity_run", "eval", "zeroshot" or "doctor".
         overrides: in Hydra's grammar: `key=value`, `+key=value`, `~key`, `group=option`, `group=[a,b]`.
         config_dirs: the user's folders; they add options to the shipped ones.
 

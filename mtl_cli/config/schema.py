@@ -677,3 +677,29 @@ class ZeroshotConfig:
         }
         for key in [key for key, value in asked.items() if value and self.input.labels_column]:
             yield Fault(key, "needs one label set for all texts; input.labels_column gives each text its own")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorSection:
+    """What `mtl doctor` looks at, and from where on it says something."""
+
+    sample: int
+    similar: float
+    margin: float
+    share: float
+    tokens: int
+    sense: float
+    shown: int
+    suggest: str | None
+
+    def faults(self) -> Iterator[Fault]:
+        """Positive counts, shares between 0 and 1."""
+        yield from _positive(self, "sample", "tokens", "shown")
+        yield from _fractions(self, "similar", "margin", "share", "sense")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig(ZeroshotConfig):
+    """`mtl doctor`."""
+
+    doctor: DoctorSection
