@@ -115,7 +115,11 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("tasks.rte.max_length", 7, "must be at least 8 tokens"),
         ("tasks.rte.text", ["a", "b", "c"], "must name one column, or two for a pair; found 3"),
         ("tasks.rte.text", [], "must name one column, or two for a pair; found 0"),
+        ("tasks.rte.layout", "pakced", "'pakced' is not one of 'joint', 'packed'. Did you mean 'packed'?"),
         ("tasks.rte.metrics", [], "must name at least one metric"),
+        ("tasks.rte.head", "a.b", "may hold letters, digits, '_' and '-'; found 'a.b'"),
+        ("tasks.rte.head", "", "may hold letters"),
+        ("tasks.rte.source.hub_splits", {"validation": "test"}, None),
         ("tasks.rte.source.hubb", "x", "Did you mean 'hub'?"),
         ("tasks.rte.source.splits", {"validation": 3.5, "test": []}, None),
     ],
@@ -184,6 +188,13 @@ def test_no_task_at_all_is_told(values, problems):
     assert problems(values)["tasks"] == "no task is chosen: give task=NAME; `mtl ls task` shows the names"
 
 
+@pytest.mark.parametrize(("text", "said"), [(["a"], "packed is for pairs"), (["a", "b"], None)])
+def test_only_pairs_are_packed(values, problems, text, said):
+    values["tasks"]["rte"] |= {"layout": "packed", "text": text}
+    found = problems(values)
+    assert found["tasks.rte.layout"].startswith(said) if said else found == {}
+
+
 @pytest.mark.parametrize("name", ["a/b", "a.b", "a b", "..", "", "mean", "-"])
 def test_a_task_s_name_must_do_as_a_file_name(values, problems, name):
     values["tasks"][name] = values["tasks"].pop("rte")
@@ -247,3 +258,16 @@ def test_a_split_is_read_under_its_own_name_unless_the_source_calls_it_otherwise
         ["matched", "mismatched"],
         ["held_out"],
     ]
+
+
+def test_labels_to_match_are_a_mapping_or_a_list(values, problems):
+    def phrases(labels):
+        values["tasks"]["rte"]["matching"] = {"labels": labels}
+        return convert_or_raise(TrainConfig, values).tasks["rte"].matching.phrases()
+
+    assert phrases({"a": "x", "b": ["y", "z"], "c": []}) == {"a": ["x"], "b": ["y", "z"], "c": []}
+    assert phrases(["a", "b"]) == {"a": ["a"], "b": ["b"]}
+    values["tasks"]["rte"]["matching"] = {"labels": ["a", "b", "a"], "template": "x"}
+    found = problems(values)
+    assert found["tasks.rte.matching.labels"] == "has 'a' more than once"
+    assert "Did you mean 'templates'?" in found["tasks.rte.matching.template"]

@@ -1,5 +1,7 @@
 """Batches move as a whole."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,19 @@ def test_rows_of_one_length_need_no_mask_on_their_own():
 def test_no_row_is_no_batch():
     whole = two_tasks()
     assert whole.only(whole.parts[0], slice(4, None)) is None
+
+
+def packed_and_joint():
+    lengths = np.array([3, 5, 4, 2])
+    packed = dataclasses.replace(encoded_set(lengths), seconds_N=np.array([1, 2, 3, 1], np.int32))
+    sets = {"a": packed, "b": encoded_set(lengths, first_id=5000)}
+    return collate([RowRef(task, i, int(n)) for task in "ab" for i, n in enumerate(lengths)], sets, 0)
+
+
+def test_the_segments_of_packed_rows_go_with_them_and_joint_rows_alone_have_none():
+    whole = packed_and_joint()
+    cut = whole.only(whole.parts[0], slice(0, None, 2))
+    assert torch.equal(cut.segments_BL, whole.segments_BL[:4:2, :4])
+    assert whole.only(whole.parts[1], slice(0, None)).segments_BL is None
+    moved = dataclasses.replace(whole, positions_BL=torch.zeros_like(whole.ids_BL)).to(torch.device("meta"))
+    assert {moved.segments_BL.device.type, moved.positions_BL.device.type} == {"meta"}

@@ -1,5 +1,6 @@
 """Padding, and the cut into forward passes."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -137,3 +138,11 @@ def test_a_pass_is_saved_just_where_its_cost_is_more_than_the_padding():
 
 def test_one_row_is_one_pass():
     assert [p.tolist() for p in cut(np.array([5]), 64, 32, 4096)] == [[0]]
+
+
+def test_segments_tell_the_hypothesis_of_packed_rows_and_are_0_of_joint_ones_and_of_padding():
+    sets = {"a": dataclasses.replace(SETS["a"], seconds_N=np.array([2, 1, 4], np.int32)), "b": SETS["b"]}
+    batch = collate([ref("a", 0), ref("a", 1), ref("b", 0)], sets, pad_id=0)
+    assert batch.segments_BL.tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 1], [0, 0, 0, 0, 0]]
+    assert batch.positions_BL is None
+    assert collate([ref("b", 0)], sets, pad_id=0).segments_BL is None

@@ -1,0 +1,96 @@
+"""Packed pairs on their way to token ids: where the hypothesis begins, and that only the text is ever cut."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tokenizers import processors
+
+from mtl_cli.data.encoded import encode, tokenizer_fingerprint
+from mtl_cli.data.tokens import tokenised
+from mtl_cli.errors import DataError
+from mtl_cli.model.backbone.tiny import byte_tokenizer
+from mtl_cli.tasks.files import Row
+from tests.data.fakes import file_origin, pair_task
+
+
+def rows(*pairs):
+    return [Row(f"file.csv, row {i + 1}", {"a": a, "b": b, "label": "yes"}) for i, (a, b) in enumerate(pairs)]
+
+
+def packed(max_length=64, **options):
+    return dataclasses.replace(pair_task(max_length=max_length, **options), layout="packed")
+
+
+def roberta_like(max_length=64):
+    """`<s> a </s> </s> b </s>` and no types."""
+    tokenizer = byte_tokenizer(max_length)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    return tokenizer
+
+
+PAIRS = [("one", "two"), ("", "é"), ("one", ""), ("a b", "c")]
+
+
+@pytest.mark.parametrize(("make", "between"), [(byte_tokenizer, 1), (roberta_like, 2)])
+def test_a_short_pair_has_the_tokenizer_s_own_ids_and_its_hypothesis_begins_behind_the_tokens_between(make, between):
+    tokenizer = make(64)
+    found = tokenised(packed(), rows(*PAIRS), tokenizer)
+    for (a, b), row in zip(PAIRS, found, strict=True):
+        expected = tokenizer([a], [b])["input_ids"][0]  # as one of several: alone, an empty second text is no text
+        assert list(row.ids) == expected
+        assert row.second == 1 + len(a.encode()) + between
+        assert row.ids[row.second :] == [*tokenizer(b, add_special_tokens=False)["input_ids"], 3]
+        assert not row.cut
+    assert list(found[0].types) == tokenizer("one", "two").encodings[0].type_ids
+
+
+@pytest.mark.parametrize(("side", "kept"), [("right", "abcde"), ("left", "vwxyz")])
+def test_the_text_alone_is_cut_at_the_tokenizer_s_side_though_it_is_the_shorter_one(side, kept):
+    tokenizer = byte_tokenizer(64)
+    tokenizer.truncation_side = side
+    text, hypothesis = "abcdefghijklmnopqrstuvwxyz", "h" * 40
+    (row,) = tokenised(packed(max_length=48), rows((text, hypothesis)), tokenizer)
+    assert list(row.ids) == tokenizer(kept, hypothesis)["input_ids"]
+    assert list(row.types) == tokenizer(kept, hypothesis)["token_type_ids"]
+    assert (row.cut, row.second) == (True, 7)
+    (joint,) = tokenised(pair_task(max_length=48), rows((text, hypothesis)), tokenizer)
+    assert list(joint.ids) != list(row.ids)
+    assert joint.second == 0
+
+
+def test_a_text_of_just_the_length_is_whole_and_one_token_of_it_must_stay():
+    tokenizer = byte_tokenizer(64)
+    whole, least = tokenised(packed(max_length=9), rows(("one", "two"), ("abc", "defgh")), tokenizer)
+    assert (whole.cut, least.cut) == (False, True)
+    assert list(least.ids) == tokenizer("a", "defgh")["input_ids"]
+
+
+def test_a_hypothesis_that_leaves_no_room_is_told_with_its_row():
+    with pytest.raises(
+        DataError, match=r"file\.csv, row 2: task 'nli', column 'b': the hypothesis has 6 tokens.*there is room for 5"
+    ):
+        tokenised(packed(max_length=9), rows(("one", "two"), ("a", "bcdefg")), byte_tokenizer(64))
+
+
+def test_a_packed_set_on_disk_knows_where_hypotheses_begin_and_is_another_than_the_joint_one(tmp_path):
+    (tmp_path / "train.csv").write_text(
+        "a,b,label\n" + "".join(f"{a},{b},yes\n" for a, b in PAIRS) + f"{'x' * 99},y,no\n"
+    )
+    origin, reads = file_origin(tmp_path / "train.csv")
+    tokenizer = roberta_like()
+
+    def run(task):
+        return encode(task, origin, tokenizer, tokenizer_fingerprint(tokenizer), tmp_path / "cache")
+
+    found, joint = run(packed()), run(pair_task())
+    assert found.seconds_N.tolist() == [6, 3, 6, 6, 62]
+    assert found.seconds_N.dtype == np.int32
+    assert (found.meta.packed, joint.meta.packed, joint.seconds_N) == (True, False, None)
+    assert (found.types_T, found.meta.truncated) == (None, 1)
+    assert len(reads) == 2
+    assert run(packed()).seconds_N.tolist() == found.seconds_N.tolist()
+    assert len(reads) == 2
