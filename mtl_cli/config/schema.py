@@ -66,8 +66,8 @@ class SourceConfig:
 
     def faults(self) -> Iterator[Fault]:
         """Splits must be ours."""
-        for place, names in (("files", self.files), ("splits", self.splits), ("hub_splits", self.hub_splits)):
-            for name in names:
+        for place in ("files", "splits", "hub_splits"):
+            for name in getattr(self, place, {}):
                 if name not in SPLITS:
                     yield Fault(f"{place}.{name}", f"unknown split. {did_you_mean(name, SPLITS)}")
 
@@ -638,8 +638,27 @@ class OutSection(RunSection):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ZeroshotDataSection:
+    """Where the rows of the task of `mtl zeroshot` come from."""
+
+    source: SourceName
+    root: str | None
+    hub_timeout: float
+
+    def faults(self) -> Iterator[Fault]:
+        """As in training."""
+        yield from _positive(self, "hub_timeout")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ZeroshotConfig:
     """`mtl zeroshot`."""
+
+    tasks: dict[str, TaskConfig]
+    weights: dict[str, float | Expression]
+    """What task files bring; it has no meaning here."""
+    split: Literal["train", "validation", "test"]
+    data: ZeroshotDataSection
 
     labels: dict[str, Any] | list[str] | None
     templates: list[str]
@@ -665,6 +684,10 @@ class ZeroshotConfig:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
+        if len(self.tasks) > 1:
+            yield Fault("task", f"one data set is asked at a time; found {', '.join(self.tasks)}")
+        if self.tasks and (self.input.texts or self.input.file is not None):
+            yield Fault("task", "names a data set, and there are texts too: give --file or --text, or a task")
         yield from _positive(self, "batch_tokens")
         yield from _length(self)
         yield from _not_negative(self, "bootstrap", "seed")

@@ -53,6 +53,16 @@ def encoded(tmp_path, tokenizer):
     return run
 
 
+def test_rows_are_encoded_anew_where_their_labels_mean_something_else(given, encoded):
+    rows = [{"a": "x", "b": "y", "label": 1}]
+    (origin, _), kinds = given(rows), [
+        Classification(labels=["no", "maybe", "yes"], merge={"maybe": "no"}), Classification(labels=["no", "yes"]),
+        Classification(labels=["no", "yes", "maybe"], merge={"maybe": "no"}),
+    ]  # fmt: skip
+    assert {kind.classes for kind in kinds} == {("no", "yes")}
+    assert [encoded(origin, pair_task(kind)).labels_N.tolist() for kind in kinds] == [[0], [1], [1]]
+
+
 def entries(tmp_path):
     return sorted(path.name for path in (tmp_path / "cache" / "encoded").glob("*"))
 

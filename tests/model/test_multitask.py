@@ -123,3 +123,51 @@ def test_frozen_parameters_are_not_chosen():
     with pytest.raises(ValueError, match="tasks share no trained parameter here"):
         m.choose("all")
     assert names_of(m.choose("everything")) == names_of(m.trained())
+
+
+def shared_model(seed=0, named=None, sizes=None):
+    """a and b have one head, c has its own."""
+    sharing = HardSharing(tiny_backbone(), list("abc"), head_dropout=0.0)
+    sizes = sizes or {"a": 2, "b": 2, "c": 2}
+    return MultiTaskModel(
+        sharing, {t: HeadSpec(n) for t, n in sizes.items()}, seed, named or {"a": "same", "b": "same"}
+    )
+
+
+def test_tasks_that_name_one_head_have_one_module():
+    m = shared_model()
+    assert m.head("a") is m.head("b")
+    assert m.head("c") is not m.head("a")
+    assert [n for n in m.state_beyond_encoder() if n.startswith("heads.")] == [
+        f"heads.task_{h}.linear.{p}" for h in ("same", "c") for p in ("weight", "bias")
+    ]
+
+
+def test_a_shared_head_starts_from_its_own_name():
+    alone = MultiTaskModel(HardSharing(tiny_backbone(), ["b"], head_dropout=0.0), {"b": HeadSpec(2)}, 0, {"b": "same"})
+    assert torch.equal(alone.head("b").linear.weight, shared_model().head("a").linear.weight)
+    named_so = MultiTaskModel(HardSharing(tiny_backbone(), ["same"], head_dropout=0.0), {"same": HeadSpec(2)}, 0)
+    assert torch.equal(named_so.head("same").linear.weight, alone.head("b").linear.weight)
+
+
+def test_a_task_may_have_the_head_of_another_task():
+    m = shared_model(named={"a": "c"})
+    assert m.head("a") is m.head("c")
+    assert m.head("b") is not m.head("c")
+
+
+def test_a_shared_head_is_no_parameter_of_one_task_alone_but_one_that_each_of_them_changes():
+    m = shared_model()
+    shared = {id(p) for p in m.head("a").parameters()}
+    for task in "ab":
+        assert shared <= {id(p) for p in m.parameters_of(task)}
+        assert list(m.task_parameters(task)) == []
+    assert shared.isdisjoint(id(p) for p in m.parameters_of("c"))
+    assert {id(p) for p in m.task_parameters("c")} == {id(p) for p in m.head("c").parameters()}
+    assert shared.isdisjoint(id(p) for _, p in m.choose("all"))
+    assert [id(p) for _, p in m.choose("everything")].count(id(m.head("b").linear.bias)) == 1
+
+
+def test_a_head_has_one_size():
+    with pytest.raises(ValueError, match="task 'b' cannot share the head 'same': it needs 3 outputs"):
+        shared_model(sizes={"a": 2, "b": 3, "c": 2})

@@ -238,6 +238,13 @@ def test_the_hub_s_client_is_told_not_to_ask_a_hub_that_is_not_there(request, hu
     assert datasets.config.HF_HUB_OFFLINE is offline
 
 
+def test_the_hub_may_have_other_splits_than_a_folder(tmp_path, live_hub):
+    own = task(hub_sets=SPLITS | {"validation": ("test",)})
+    assert seen(origins(own, "validation", places())) == [("hub", "test")]
+    put(tmp_path / "rte" / "validation.jsonl", {"a": 1})
+    assert seen(origins(own, "validation", places(root=tmp_path))) == [("local", "validation")]
+
+
 def mnli():
     config = convert_or_raise(TrainConfig, compose("train", ["task=mnli"]).values)
     faults = []

@@ -309,3 +309,37 @@ def test_every_gradient_method_takes_rows_in_bfloat16(name):
         build(name, "abc", rows=rows, params=1).backward(Passes(model, KINDS, step, cpu()), 0)
         found.append(torch.cat([p.grad.flatten() for _, p in model.choose(1)]))
     assert torch.cosine_similarity(*found, dim=0) > (0.95 if name == "graddrop" else 0.999)
+
+
+def test_a_head_that_tasks_share_gets_the_plain_gradient_of_them_all():
+    torch.manual_seed(0)
+    sharing = HardSharing(tiny_backbone(), list("abc"), head_dropout=0.0)
+    kinds = {"a": KINDS["a"], "b": KINDS["a"], "c": KINDS["c"]}
+    model = MultiTaskModel(sharing, {t: k.head for t, k in kinds.items()}, 0, {"b": "a"}).train()
+    labels = {**LABELS, "b": [1, 0]}
+    step = one_step({t: encoded(sharing.backbone, TEXTS[t], labels[t]) for t in "abc"}, 0, CUTS["some of both"])
+    plain = copy.deepcopy(model)
+    Passes(plain, kinds, step, cpu()).accumulate(LAMBDAS)
+    passes, chosen = Passes(model, kinds, step, cpu()), Chosen("all")
+    found = passes.task_gradients(LAMBDAS, chosen)
+    heads = {n: g for n, g in gradients(model).items() if n.startswith("heads.")}
+    assert sorted(heads) == [f"heads.task_{t}.linear.{p}" for t in "ac" for p in ("bias", "weight")]
+    assert_close(heads, {n: g for n, g in gradients(plain).items() if n in heads}, atol=1e-5)
+    passes.descend(chosen, found.matrix_PN.sum(0))
+    assert_close(gradients(model), gradients(plain), atol=1e-5)
+
+
+def test_looking_at_everything_a_shared_head_has_a_gradient_of_each_of_its_tasks():
+    torch.manual_seed(0)
+    sharing = HardSharing(tiny_backbone(), list("abc"), head_dropout=0.0)
+    kinds = {"a": KINDS["a"], "b": KINDS["a"], "c": KINDS["c"]}
+    model = MultiTaskModel(sharing, {t: k.head for t, k in kinds.items()}, 0, {"b": "a"}).train()
+    step = one_step({t: encoded(sharing.backbone, TEXTS[t], {**LABELS, "b": [1, 0]}[t]) for t in "abc"}, 0)
+    chosen = Chosen("everything", sparse=False)
+    rows = Passes(model, kinds, step, cpu()).task_gradients(LAMBDAS, chosen).matrix_PN
+    at = 0
+    for name, p in model.choose("everything"):
+        if name.startswith("heads."):
+            used = rows[:, at : at + p.numel()].abs().sum(1) > 0
+            assert used.tolist() == ([True, True, False] if "task_a" in name else [False, False, True]), name
+        at += p.numel()

@@ -100,3 +100,78 @@ def test_decoding_leaves_the_outputs_as_they_were():
 def test_what_is_shown_of_a_label_can_be_read_again():
     assert [NLI.encode(NLI.shown(float(i))) for i in range(3)] == [0, 1, 2]
     assert NLI.shown(math.nan) is None
+
+
+MERGE = {"neutral": "not_entailment", "contradiction": "not_entailment"}
+TWO = Classification(labels=["entailment", "neutral", "contradiction"], merge=MERGE)
+
+
+def test_merged_labels_are_one_class_in_order_of_first_appearance():
+    assert TWO.classes == ("entailment", "not_entailment")
+    assert TWO.head.size == 2
+    first = Classification(labels=["contradiction", "entailment", "neutral"], merge=MERGE)
+    assert first.classes == ("not_entailment", "entailment")
+
+
+@pytest.mark.parametrize(
+    ("value", "index"),
+    [
+        ("entailment", 0),
+        ("neutral", 1),
+        ("contradiction", 1),
+        (0, 0),
+        (1, 1),
+        ("2", 1),
+        (2.0, 1),
+        ("not_entailment", 1),
+    ],
+)
+def test_a_raw_label_is_read_by_the_labels_and_counts_as_its_class(value, index):
+    assert TWO.encode(value) == index
+
+
+@pytest.mark.parametrize("value", [3, "3", "not", "not entailment"])
+def test_merging_allows_no_other_labels(value):
+    with pytest.raises(
+        ValueError, match=r"outside the label set: entailment, neutral, contradiction or an id from 0 to 2"
+    ):
+        TWO.encode(value)
+
+
+def test_predictions_of_merged_labels_are_classes_that_can_be_read_again():
+    decoded = TWO.decode(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32))
+    assert [TWO.shown(p) for p in decoded.prediction_N] == ["not_entailment", "entailment"]
+    assert decoded.scores_NC == pytest.approx(softmax([[1.0, 2.0], [3.0, 0.0]], axis=1))
+    assert [TWO.encode(TWO.shown(float(i))) for i in range(2)] == [0, 1]
+
+
+def test_a_label_may_be_merged_into_another_one():
+    stars = Classification(labels=["1", "2", "3"], merge={"2": "1"})
+    assert stars.classes == ("1", "3")
+    assert [stars.encode(v) for v in (1, 2, 3)] == [0, 0, 1]
+
+
+def test_true_and_false_may_be_merged():
+    kind = Classification(labels=["False", "True", "maybe"], merge={"maybe": "False"})
+    assert [kind.encode(v) for v in (True, False, "maybe")] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("merge", "message"),
+    [
+        ({"neutrl": "x"}, r"merge names 'neutrl', which is no label. Did you mean 'neutral'\?"),
+        ({"neutral": "contradiction", "contradiction": "x"}, "makes 'neutral' 'contradiction', which is merged itself"),
+        (dict.fromkeys(NLI.classes, "x"), "merge leaves one class, 'x'"),
+    ],
+)
+def test_a_merge_that_means_nothing_is_refused(merge, message):
+    with pytest.raises(ValueError, match=message):
+        Classification(labels=list(NLI.classes), merge=merge)
+
+
+def test_what_labels_are_read_as_depends_on_order_and_merging_and_is_plain_where_nothing_is_merged():
+    assert NLI.reading == list(NLI.classes)
+    other = Classification(labels=["entailment", "contradiction", "neutral"], merge={"neutral": "contradiction"})
+    same_classes = Classification(labels=["entailment", "contradiction"])
+    assert other.classes == same_classes.classes
+    assert len({str(kind.reading) for kind in (NLI, TWO, other, same_classes)}) == 4

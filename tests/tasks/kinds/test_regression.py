@@ -99,3 +99,8 @@ def test_a_value_is_shown_without_the_noise_of_single_precision():
 def test_there_is_one_output_and_no_class():
     assert Regression(scale="none").head.size == 1
     assert Regression(scale="none").classes == ()
+
+
+def test_what_labels_are_read_as_depends_on_the_number_that_is_no_label():
+    assert Regression(missing=-1).reading != Regression().reading
+    assert Regression(scale="none").reading == Regression(scale="range").reading
