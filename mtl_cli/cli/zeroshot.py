@@ -9,6 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtl_cli.cli.asking import (
+    File,
+    LabelColumn,
+    Labels,
+    Model,
+    MultiLabel,
+    Prior,
+    Template,
+    TextColumn,
+    TextWords,
+    chosen_prior,
+    labels_of,
+    shares_of,
+)
 from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, print_config, quiet_libraries
 
 if TYPE_CHECKING:
@@ -18,37 +32,20 @@ if TYPE_CHECKING:
 
 def command(
     overrides: Overrides = None,
-    labels: Annotated[
-        str | None,
-        typer.Option("--labels", "-l", help="pos,neg or pos=positive,neg=negative or a YAML file of label: text."),
-    ] = None,
-    text: Annotated[list[str] | None, typer.Option("--text", "-t", help="A text; may be given several times.")] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--file", "-f", help="Texts: .txt (one a line), .csv, .tsv, .jsonl, .parquet; - for standard input."
-        ),
-    ] = None,
-    text_column: Annotated[
-        str | None, typer.Option("--text-column", help="Column of the text.  [default: text]")
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option("--label-column", help="Column of gold labels.  [default: label, if there]")
-    ] = None,
-    template: Annotated[
-        list[str] | None, typer.Option("--template", help="Such as 'This text is about {}.'; several are averaged.")
-    ] = None,
+    labels: Labels = None,
+    text: TextWords = None,
+    file: File = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    template: Template = None,
     labels_column: Annotated[
         str | None, typer.Option("--labels-column", help="Column of each row's own label set: a list or a|b.")
     ] = None,
-    multi_label: Annotated[bool, typer.Option("--multi-label", help="Any number of labels a text.")] = False,
+    multi_label: MultiLabel = False,
     threshold: Annotated[
         float | None, typer.Option("--threshold", help="With --multi-label: probability that a label needs.")
     ] = None,
-    prior: Annotated[
-        str | None,
-        typer.Option("--prior", help="Shares of the labels: none, uniform, pos=.8,neg=.2, em or sample."),
-    ] = None,
+    prior: Prior = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="Logits are divided by it.")] = None,
     fit_temperature: Annotated[
         int | None,
@@ -68,16 +65,13 @@ def command(
     curve: Annotated[
         str | None, typer.Option("--curve", metavar="FILE.csv", help="Write coverage and accuracy at each threshold.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", metavar="MODEL", help="Folder or hub id of a model; the engine that fits it is chosen."
-        ),
-    ] = None,
+    model: Model = None,
     words: Annotated[
         str | None,
         typer.Option(
-            "--words", metavar="FILE.yaml", help="Write the labels with the words of verbalizer=NAME, for --labels to read."
+            "--words",
+            metavar="FILE.yaml",
+            help="Write the labels with the words of verbalizer=NAME, for --labels to read.",
         ),
     ] = None,
     explain: Annotated[
@@ -95,6 +89,9 @@ def command(
     multirun: Annotated[
         bool,
         typer.Option("--multirun", "-m", help="Compare: every combination of values, such as method=embed,causal."),
+    ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would take, in tokens, passes and minutes, and stop.")
     ] = False,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
@@ -123,17 +120,17 @@ def command(
     setup_messages(quiet)
     given = {
         "input.texts": text or None, "input.file": file, "input.text_column": text_column, "input.label_column": label_column,
-        "input.labels_column": labels_column, "templates": template or None, "format": output, "prior": _shares(prior),
+        "input.labels_column": labels_column, "templates": template or None, "format": output, "prior": shares_of(prior),
         "decide.multi_label": multi_label or None, "decide.threshold": threshold, "decide.abstain": abstain,
         "decide.target_precision": target_precision, "decide.hold": hold, "decide.curve": curve,
         "calibrate.temperature": temperature, "calibrate.fit": fit_temperature, "out.name": out,
         "explain": explain or None, "cache": cache or None, "method.path": model, "words_file": words,
     }  # fmt: skip
-    if labels is not None:
-        from mtl_cli.zeroshot.labels import parse_labels
-
-        given["labels"] = parse_labels(labels)
-    question = _question([*(overrides or []), *_chosen_prior(prior)], given, config_dir)
+    given.update(labels_of(labels))
+    question = _question([*(overrides or []), *chosen_prior(prior)], given, config_dir)
+    if estimate and not cfg:
+        typer.echo(_estimated(question, multirun))
+        return
     if multirun:
         from mtl_cli.cli.engines import compare
 
@@ -160,41 +157,26 @@ def command(
         typer.echo(f"answers and summary are kept in {folder}", err=True)
 
 
+def _estimated(question: Question, several: bool) -> str:
+    from mtl_cli.cli.engines import points_of
+    from mtl_cli.config.question import Point
+    from mtl_cli.report.estimate import cost_table
+
+    points = points_of(question) if several else [Point("", question)]
+    for point in points:
+        point.question.config()
+    quiet_libraries()
+    from mtl_cli.recipes.estimate import estimate
+
+    return cost_table(estimate(points))
+
+
 def _question(overrides: list[str], given: dict[str, Any], config_dir: str | None) -> Question:
     from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.question import Question
 
     flags = {key: value for key, value in given.items() if value is not None}
     return Question(tuple(overrides), flags, tuple(user_config_dirs(config_dir)))
-
-
-def _chosen_prior(prior: str | None) -> list[str]:
-    """A prior by its name, as an override; shares are no name."""
-    return [f"prior={prior}"] if prior is not None and "=" not in prior else []
-
-
-def _shares(prior: str | None) -> dict[str, Any] | None:
-    """`pos=.8,neg=.2` as the prior of these shares; a label with a comma is put in double quotes, as in --labels."""
-    if prior is None or "=" not in prior:
-        return None
-    from mtl_cli.errors import ConfigError, Fault
-    from mtl_cli.zeroshot.labels import split_entries
-
-    pairs = [entry.rpartition("=") for entry in split_entries(prior, "--prior")]
-    shares: dict[str, float] = {}
-    faults = []
-    for name, _, share in pairs:
-        try:
-            shares[name.strip()] = float(share)
-        except ValueError:
-            faults.append(
-                Fault(
-                    "--prior", f"the share of '{name or share}' must be a number, as in pos=.8,neg=.2; found '{share}'"
-                )
-            )
-    if faults:
-        raise ConfigError(faults)
-    return {"name": "shares", "shares": shares}
 
 
 def _write_json(answer: Answer) -> None:

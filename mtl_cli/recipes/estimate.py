@@ -1,0 +1,169 @@
+"""`mtl zeroshot --estimate`: what each of several questions would take, before it is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from mtl_cli.config.question import Point
+from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.recipes.chunks import CHUNK, chunk_of
+from mtl_cli.recipes.zeroshot_fit import make_choice, survey
+from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
+from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
+from mtl_cli.recipes.zeroshot_words import find_words
+from mtl_cli.report.estimate import Cost
+from mtl_cli.zeroshot.methods.base import Drawn, Method
+from mtl_cli.zeroshot.plan import Plan
+from mtl_cli.zeroshot.priors.base import Prior
+from mtl_cli.zeroshot.sketch import Sketch
+from mtl_cli.zeroshot.verbalizers.base import Verbalizer
+
+_WHOLE, _EVERY = 64, 16
+"""Chunks that are planned one and all; behind them one of so many, spread over the file."""
+_TRIED = 512
+"""Texts that are drawn for the trial."""
+_FIRST = 8
+"""Texts of its first step; each step has twice as many as the one before."""
+_SECONDS = 2.0
+"""Of a trial, about."""
+
+
+def estimate(points: Sequence[Point]) -> list[Cost]:
+    """Plan each question on all of its texts and time its engine on a few; no answer is given.
+
+    Raises:
+        ConfigError: a question cannot be asked; several of them about standard input, which can be read once.
+        DataError: the input is missing or broken.
+    """
+    if len(points) > 1 and any(_streamed(point.question.config()) for point in points):
+        raise ConfigError([Fault("input.file", "standard input can be read once only: give --file to compare engines")])
+    return [_Estimate(point).cost() for point in points]
+
+
+def _streamed(config: ZeroshotConfig) -> bool:
+    return config.input.file in (None, "-") and not config.input.texts
+
+
+class _Estimate:
+    """One question."""
+
+    def __init__(self, point: Point) -> None:
+        question = settled(point.question)
+        self._config = config = question.config()
+        self._shown = point.shown or config.method.name
+        choice = make_choice(config)
+        self._labels = LabelSets(config, choice.least_labels)
+        models, engine = AskedModels(question, config), bound_engine(config)
+        models.cache = None  # what is remembered takes no time
+        self._prior: Prior = engine.prior.build()
+        verbalizer: Verbalizer = engine.verbalizer.build(models)
+        self._texts = Texts(config, self._labels, choice.least_labels)
+        self._method: Method = engine.method.build(models)
+        needs = self._prior.needs_sample or self._method.needs_sample or verbalizer.needs_sample
+        self._seen: Survey = survey(config, needs, self._texts)
+        if self._labels.common and not config.input.labels_column:
+            find_words(dataclasses.replace(config, words_file=None), verbalizer, self._labels, self._seen.drawn)
+        self._device = models.fabric.device
+
+    def cost(self) -> Cost:
+        """Everything that the question takes."""
+        plan, rows, planned_rows, most = Plan(0, 0), 0, 0, 0
+        trial = _Trial(self._config.seed)
+        for place, chunk in enumerate(_chunks(self._texts, chunk_of(self._config))):
+            rows += len(chunk)
+            trial.add(chunk)
+            most = max(most, *(len(text.labels) for text in chunk))
+            if place < _WHOLE or place % _EVERY == 0:
+                weight = 1 if place < _WHOLE else _EVERY
+                plan = _plus(plan, self._planned(chunk), weight)
+                planned_rows += len(chunk)
+        if not rows:
+            raise DataError("there are no texts: give --text, --file, or lines on standard input")
+        before = self._before(trial.labels)
+        total = Plan(plan.tokens + before.tokens, plan.passes + before.passes)
+        minutes, measured = self._minutes(total, trial)
+        return Cost(self._shown, rows, most, total.tokens, total.passes, planned_rows, minutes, measured)
+
+    def _planned(self, chunk: Sequence[Text]) -> Plan:
+        by_set: dict[tuple[str, ...], list[str]] = {}
+        for text in chunk:
+            by_set.setdefault(text.labels, []).append(text.text)
+        plans = (self._method.plan(texts, self._labels.of(names)) for names, texts in by_set.items())
+        return sum(plans, Plan(0, 0))
+
+    def _before(self, names: tuple[str, ...]) -> Plan:
+        """What is scored once before the first answer: labels, and texts that something is found on."""
+        labels = self._labels.of(names)
+        sampled, gold = ([kept.text for kept in kept_all] for kept_all in (self._seen.sample, self._seen.gold))
+        times = self._prior.needs_sample + self._method.needs_sample
+        plans = [self._method.plan(chunk, labels) for chunk in _cut(sampled)] * times
+        plans += [self._method.plan(chunk, labels) for chunk in _cut(gold)]
+        return sum(plans, self._method.plan_labels(labels))
+
+    def _minutes(self, total: Plan, trial: _Trial) -> tuple[float | None, str]:
+        if self._method.remote:
+            return None, "not tried: texts would be sent"
+        labels = self._labels.of(trial.labels)
+        texts = trial.texts()
+        if self._method.needs_sample:
+            self._method.fit(
+                Drawn(texts, torch.full((len(texts),), 1 / len(texts), dtype=torch.float64).numpy()), labels
+            )
+        self._method.score(texts[:1], labels)  # the labels, and what is made at the first pass
+        size = _FIRST
+        while True:
+            tried = texts[:size]
+            begin = time.perf_counter()
+            self._method.score(tried, labels)
+            seconds = time.perf_counter() - begin
+            if seconds >= _SECONDS / 2 or size >= len(texts):
+                break
+            size *= 2
+        rate = seconds / max(1, self._method.plan(tried, labels).tokens)
+        on = _where(self._device)
+        return total.tokens * rate / 60, f"{on}, {len(tried):,} texts"
+
+
+def _where(device: torch.device) -> str:
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
+
+
+class _Trial:
+    """Texts of the first label set, drawn from all rows."""
+
+    def __init__(self, seed: int) -> None:
+        self._sketch = Sketch(_TRIED, seed)
+        self.labels: tuple[str, ...] = ()
+        """The label set."""
+
+    def add(self, chunk: Sequence[Text]) -> None:
+        """See some rows."""
+        self.labels = self.labels or chunk[0].labels
+        for text in chunk:
+            if text.labels == self.labels:
+                self._sketch.add(text.text)
+
+    def texts(self) -> list[str]:
+        """In no order that has to do with that of the rows."""
+        return [kept.text for kept in self._sketch.kept()]
+
+
+def _chunks(texts: Texts, size: int) -> Iterator[list[Text]]:
+    stream = iter(texts)
+    while chunk := list(itertools.islice(stream, size)):
+        yield chunk
+
+
+def _cut(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
+
+
+def _plus(plan: Plan, more: Plan, times: int) -> Plan:
+    return Plan(plan.tokens + times * more.tokens, plan.passes + times * more.passes)
