@@ -12,7 +12,7 @@ from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.zeroshot.api.answers import Answers
 from mtl_cli.zeroshot.api.client import Client, Limits
 from mtl_cli.zeroshot.api.likelihood import Asking, Likelihood, Rule
-from mtl_cli.zeroshot.labels import Label
+from mtl_cli.zeroshot.labels import Label, Phrase
 from mtl_cli.zeroshot.methods.base import Method, Scores
 from mtl_cli.zeroshot.models import Models
 from mtl_cli.zeroshot.plan import Plan
@@ -38,6 +38,7 @@ class ApiMethod(Method):
         self._likelihood, self._answers, self._text_chars = likelihood, answers, text_chars
         self._engine: Likelihood | Answers | None = None
         self._truncated = 0
+        self.sums_tokens = likelihood is not None and likelihood.sums_tokens
 
     @property
     def identity(self) -> str:
@@ -63,6 +64,10 @@ class ApiMethod(Method):
     def plan(self, texts: Sequence[str], labels: Sequence[Label]) -> Plan:
         """Requests and about how many tokens; before the first request log-probabilities are expected where they may be had."""
         return self._planned.plan(self._cut(texts), labels)
+
+    def phrases_of(self, label: Label) -> tuple[Phrase, ...]:
+        """Every word in every template."""
+        return label.spoken
 
     @property
     def _planned(self) -> Likelihood | Answers:
@@ -122,18 +127,18 @@ def api(
     Raises:
         ConfigError: no address or model, a number out of its range, or labels asked for where a text may have several.
     """
-    if url is None or model is None:
-        lacking = [name for name, value in (("url", url), ("model", model)) if value is None]
-        problem = "is missing: method.url=http://localhost:8000/v1 method.model=NAME"
-        raise ConfigError([Fault(f"method.{name}", problem) for name in lacking])
     least = {"samples": samples, "batch": batch, "parallel": parallel, "text_chars": text_chars}
-    faults = [Fault(f"method.{name}", f"must be at least 1; found {n}") for name, n in least.items() if n < 1]
-    faults += [Fault("method.retries", f"must be at least 0; found {retries}")] if retries < 0 else []
     above = {"timeout": timeout, "per_minute": 1.0 if per_minute is None else per_minute}
-    faults += [Fault(f"method.{name}", f"must be above 0; found {n}") for name, n in above.items() if n <= 0]
+    faults = [Fault(f"method.{name}", f"must be at least 1; found {n}") for name, n in least.items() if n < 1]
+    faults += [Fault(f"method.{name}", f"must be above 0; found {n:g}") for name, n in above.items() if n <= 0]
+    faults += [Fault("method.retries", f"must be at least 0; found {retries}")] if retries < 0 else []
+    faults += [
+        Fault(f"method.{name}", "is missing: method.url=http://localhost:8000/v1 method.model=NAME")
+        for name, value in (("url", url), ("model", model)) if not value
+    ]  # fmt: skip
     if answers == "labels" and models.several:
         faults.append(Fault("method.answers", "labels: one label a text is asked for; --multi-label needs logprobs"))
-    if faults:
+    if faults or url is None or model is None:
         raise ConfigError(faults)
     client = Client(url, model, key_env, Limits(timeout, retries, per_minute, parallel))
     likelihood = Likelihood(client, models.cache, Asking(rule, join, batch, body)) if answers != "labels" else None
