@@ -81,3 +81,10 @@ def test_other_rows_of_one_task_make_another_baseline_of_that_task_alone():
 @pytest.mark.parametrize(("select", "own"), [("mean", "rte"), ("mrpc", "rte"), ("rte/accuracy", "rte/accuracy")])
 def test_the_best_checkpoint_is_chosen_by_the_task_itself(select, own):
     assert planned(f"eval.select={select}")["rte"].values["eval"]["select"] == own
+
+
+def test_a_baseline_has_the_head_that_its_task_has_in_the_run():
+    shared = planned("+tasks.rte.head=same")["rte"]
+    assert read(TrainConfig, shared.values).tasks["rte"].head == "same"
+    assert shared.name != names()["rte"]  # a head's first weights follow from its name
+    assert names("+tasks.rte.head=same")["mrpc"] == names()["mrpc"]
