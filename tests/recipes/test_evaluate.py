@@ -39,6 +39,6 @@ def test_a_head_is_reached_by_its_name_or_by_a_task_of_it():
 def test_numbers_of_one_head_are_read_by_a_task_s_own_scale():
     heads = run(a=(fitted(0, 5), "same"), b=(fitted(0, 1), "same"))
     assert heads.task("b", "heads.x") == "b"
-    with pytest.raises(ConfigError, match="'same' is of a, b, each of which has its own scale. Name one of them"):
+    with pytest.raises(ConfigError, match=r"'same' is of a, b, each of which has its own scale\. Name one of them"):
         heads.task("same", "heads.x")
     assert run(a=(fitted(0, 5), "same"), b=(fitted(0, 5), "same")).task("same", "heads.x") == "a"
