@@ -38,6 +38,7 @@ class BoundEngine:
 
     method: Bound
     prior: Bound
+    verbalizer: Bound
 
 
 def _head(name: str, tasks: Sequence[Task]) -> Head:
@@ -53,9 +54,10 @@ def bound_engine(config: ZeroshotConfig) -> BoundEngine:
     if config.run is None:
         bind("backbone", config.backbone, faults, "backbone")
     method, prior = bind("method", config.method, faults, "method"), bind("prior", config.prior, faults, "prior")
-    if faults or method is None or prior is None:
+    verbalizer = bind("verbalizer", config.verbalizer, faults, "verbalizer")
+    if faults or method is None or prior is None or verbalizer is None:
         raise ConfigError(faults)
-    return BoundEngine(method, prior)
+    return BoundEngine(method, prior, verbalizer)
 
 
 def settled(question: Question) -> Question:
@@ -86,6 +88,7 @@ class AskedModels(Models):
         self.several = config.decide.multi_label
         self.templates = tuple(config.templates)
         self.cache = Cache(cache_dir() / "zeroshot") if config.cache else None
+        self.offline = cache_dir() / "offline"
 
     def encoder(self) -> TextEncoder:
         """The encoder of the run, or the backbone."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.zeroshot.pieces import Pieces, cut
 from mtl_cli.zeroshot.plan import Plan, planned
+from mtl_cli.zeroshot.vocabulary import Vocabulary, vocabulary
 
 
 class TextEncoder:
@@ -48,6 +51,10 @@ class TextEncoder:
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """How its tokenizer cuts texts."""
         return cut(self._backbone.tokenizer, texts)
+
+    def vocabulary(self) -> Vocabulary:
+        """Whole words with their input embeddings."""
+        return vocabulary(self._backbone.tokenizer, cast(nn.Embedding, self._backbone.encoder.get_input_embeddings()))
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

@@ -106,7 +106,7 @@ def parse_labels(text: str) -> dict[str, Any]:
         DataError: the file is not as it must be.
     """
     if text.endswith((".yaml", ".yml")) and "," not in text:
-        return _from_file(Path(text).expanduser())
+        return read_labels(Path(text).expanduser())
     parts = split_entries(text, "--labels")
     pairs = [part.partition("=") for part in parts]
     names = [name.strip() for name, _, _ in pairs]
@@ -130,7 +130,8 @@ def split_entries(text: str, of: str) -> list[str]:
     return parts
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def read_labels(path: Path) -> dict[str, Any]:
+    """Entries of a YAML file, as `parse_labels`. Raises `ConfigError` and `DataError` as it does."""
     if not path.is_file():
         raise DataError(f"--labels: there is no file {path}")
     try:

@@ -105,6 +105,8 @@ class Models(ABC):
     """What labels are put into."""
     cache: Cache | None
     """Remembers scores; None: nothing is remembered."""
+    offline: Path
+    """Folder of what `mtl offline add` has brought."""
 
     @abstractmethod
     def encoder(self) -> TextEncoder:

@@ -1,0 +1,1 @@
+"""What others have written down about words: readers of their files."""

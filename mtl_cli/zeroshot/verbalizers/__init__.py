@@ -1,0 +1,1 @@
+"""More words for labels, one source a file."""
