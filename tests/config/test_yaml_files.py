@@ -104,3 +104,14 @@ def test_what_only_the_user_can_know_is_asked_for(name):
     (path,) = config_dir().glob(f"*/{name}.yaml")
     assert "???" in path.read_text()
     assert any(word.startswith(f"{path.parent.name}.") for word in command(path)[1])
+
+
+@pytest.mark.parametrize("path", sorted(config_dir().glob("task/match_*.yaml")), ids=lambda path: path.stem)
+def test_label_matching_has_the_labels_of_its_data_set_in_their_order(path):
+    name = path.stem.removeprefix("match_")
+    (plain,) = config(path.with_name(f"{name}.yaml")).tasks.values()
+    (task,) = config(path).tasks.values()
+    assert list(task.matching.phrases()) == plain.kind.options["labels"]
+    assert (task.label, task.text[0]) == (plain.label, plain.text[0])
+    assert (task.source.folder, task.source.hub, task.source.subset) == (name, plain.source.hub, plain.source.subset)
+    assert task.source.hub_splits == plain.source.hub_splits

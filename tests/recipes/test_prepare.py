@@ -88,3 +88,14 @@ def test_what_cannot_be_matched_is_told_by_its_key(changes, key, message):
     _, faults = bound(a=task(**given))
     assert list(faults) == [f"tasks.a.{key}"]
     assert message in faults[f"tasks.a.{key}"]
+
+
+@pytest.mark.parametrize("mix", ["nli_mix", "zeroshot_mix"])
+def test_the_tasks_of_a_shipped_mix_have_one_packed_entailment_head(mix):
+    config = convert_or_raise(TrainConfig, compose("train", [f"task={mix}"]).values)
+    faults = []
+    found = bind_tasks(config.tasks, 64, faults)
+    assert faults == []
+    assert set(head_names(found).values()) == {"entailment"}
+    assert {bound.task.kind.classes for bound in found.values()} == {("entailment", "not_entailment")}
+    assert {bound.task.layout for bound in found.values()} == {"packed"}
