@@ -1,7 +1,6 @@
 """A small OpenAI-compatible server with a deterministic language model, on a port of this machine."""
 
 import contextlib
-import itertools
 import json
 import re
 import threading
@@ -17,7 +16,7 @@ def tokens_of(text):
 
 
 def log_p(before, token):
-    """Of a token behind another one."""
+    """Of a token behind a text."""
     return -0.5 - zlib.crc32(f"{before}|{token}".encode()) % 1000 / 100
 
 
@@ -25,8 +24,9 @@ def likelihood(context, scored):
     """Log-probabilities of the scored tokens behind the context."""
     tokens = tokens_of(context + scored)
     count = len(tokens_of(context))
+    befores = ["".join(tokens[:i]) for i in range(len(tokens))]
     assert "".join(tokens[count:]) == scored, "tokens begin where the scored part begins"
-    return [log_p(tokens[i - 1], tokens[i]) for i in range(count, len(tokens))]
+    return [log_p(before, token) for before, token in list(zip(befores, tokens, strict=True))[count:]]
 
 
 @dataclass
@@ -72,8 +72,11 @@ class Server:
     def _logprobs(self, prompt):
         if self.echo == "none":
             return None
-        tokens = [*([self.bos] if self.bos else []), *tokens_of(prompt), " the"]
-        values = [None, *(log_p(a, b) for a, b in itertools.pairwise(tokens))]
+        tokens = [*tokens_of(prompt), " the"]
+        befores = ["".join(tokens[:i]) for i in range(len(tokens))]
+        values = [None, *map(log_p, befores[1:], tokens[1:])]
+        if self.bos:
+            tokens, values = [self.bos, *tokens], [None, -1.0, *values[1:]]
         ends = [0]
         for token in tokens:
             ends.append(ends[-1] + len(token))
