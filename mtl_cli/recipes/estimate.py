@@ -73,22 +73,18 @@ class _Estimate:
 
     def cost(self) -> Cost:
         """Everything that the question takes."""
-        plan, rows, planned_rows, most = Plan(0, 0), 0, 0, 0
-        trial = _Trial(self._config.seed)
+        trial, counted, rows, most = _Trial(self._config.seed), _Counted(Plan(0, 0), Plan(0, 0)), 0, 0
         for place, chunk in enumerate(_chunks(self._texts, chunk_of(self._config))):
             rows += len(chunk)
             trial.add(chunk)
             most = max(most, *(len(text.labels) for text in chunk))
-            if place < _WHOLE or place % _EVERY == 0:
-                weight = 1 if place < _WHOLE else _EVERY
-                plan = _plus(plan, self._planned(chunk), weight)
-                planned_rows += len(chunk)
+            if place < _WHOLE or (place - _WHOLE) % _EVERY == 0:
+                counted.add(self._planned(chunk), len(chunk), spread=place >= _WHOLE)
         if not rows:
             raise DataError("there are no texts: give --text, --file, or lines on standard input")
-        before = self._before(trial.labels)
-        total = Plan(plan.tokens + before.tokens, plan.passes + before.passes)
+        total = counted.of(rows) + self._before(trial.labels)
         minutes, measured = self._minutes(total, trial)
-        return Cost(self._shown, rows, most, total.tokens, total.passes, planned_rows, minutes, measured)
+        return Cost(self._shown, rows, most, total.tokens, total.passes, counted.rows, minutes, measured)
 
     def _planned(self, chunk: Sequence[Text]) -> Plan:
         by_set: dict[tuple[str, ...], list[str]] = {}
@@ -135,6 +131,33 @@ def _where(device: torch.device) -> str:
     return f"cpu, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
 
 
+@dataclasses.dataclass
+class _Counted:
+    """Plans of the first chunks, and of some that stand for the others."""
+
+    first: Plan
+    others: Plan
+    first_rows: int = 0
+    other_rows: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows that were planned."""
+        return self.first_rows + self.other_rows
+
+    def add(self, plan: Plan, rows: int, *, spread: bool) -> None:
+        """Count a chunk."""
+        if spread:
+            self.others, self.other_rows = self.others + plan, self.other_rows + rows
+        else:
+            self.first, self.first_rows = self.first + plan, self.first_rows + rows
+
+    def of(self, rows: int) -> Plan:
+        """The plan of so many rows in all."""
+        times = (rows - self.first_rows) / max(1, self.other_rows)
+        return self.first + Plan(round(times * self.others.tokens), round(times * self.others.passes))
+
+
 class _Trial:
     """Texts of the first label set, drawn from all rows."""
 
@@ -163,7 +186,3 @@ def _chunks(texts: Texts, size: int) -> Iterator[list[Text]]:
 
 def _cut(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     return (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
-
-
-def _plus(plan: Plan, more: Plan, times: int) -> Plan:
-    return Plan(plan.tokens + times * more.tokens, plan.passes + times * more.passes)

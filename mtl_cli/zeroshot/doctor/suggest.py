@@ -19,6 +19,8 @@ _HEAD = """\
 # labels.yaml: edit what does not fit, then give it as --labels. A description is compared with the texts as it stands.
 # Say in one sentence what such texts are about, and what sets them apart from the other labels.
 """
+_LONG_KEY = 1000
+"""Characters from which on YAML wants a key to be marked."""
 _PARTS = ("text", "description", "templates", "words", "dropped")
 
 
@@ -78,8 +80,11 @@ def as_yaml(suggested: Sequence[Suggestion]) -> str:
 
 def _block(one: Suggestion) -> str:
     # JSON texts are YAML texts, whatever they hold.
-    lines = [f"  {part}: {json.dumps(value, ensure_ascii=False)}" for part, value in one.entry.items()]
-    lines = [f"{line}  # {one.why}" if one.why and line.startswith("  description:") else line for line in lines]
+    name = json.dumps(one.name, ensure_ascii=False)
+    lines = [f"{name}:" if len(name) < _LONG_KEY else f"? {name}\n:"]
+    for part, value in one.entry.items():
+        source = f"  # {one.why}" if part == "description" and one.why else ""
+        lines.append(f"  {part}: {json.dumps(value, ensure_ascii=False)}{source}")
     if one.lacking:
         lines.append('  # description: "a text about ..., not about ..."')
-    return "\n".join([f"{json.dumps(one.name, ensure_ascii=False)}:", *lines]) + "\n"
+    return "\n".join(lines) + "\n"

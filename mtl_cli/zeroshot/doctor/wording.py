@@ -14,7 +14,7 @@ _CODE = re.compile(
     re.IGNORECASE,
 )
 _JOINED = re.compile(r"[^\W_]_+[^\W_]|[a-z][A-Z]")
-_NOT = re.compile(r"^(?:not an?|not|no|non|none of|without|anything but|un(?=[a-z]{4}))[\s_-]*(.+)", re.IGNORECASE)
+_NOT = re.compile(r"^(?:(?:not an?|not|no|none of|without|anything but)[\s_-]+|non[\s_-]*|un(?=[a-z]{4}))(.+)")
 
 
 def is_code(text: str) -> bool:
