@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mtl_cli.zeroshot.doctor.base import Check, Evidence, Finding
 from mtl_cli.zeroshot.doctor.lengths import many_tokens, no_tokens, uneven_tokens
-from mtl_cli.zeroshot.doctor.senses import several_senses, unusual_senses
+from mtl_cli.zeroshot.doctor.senses import abbreviations, several_senses, unusual_senses
 from mtl_cli.zeroshot.doctor.separation import first_places, inseparable
 from mtl_cli.zeroshot.doctor.twins import near_duplicates, same_words
 from mtl_cli.zeroshot.doctor.wording import joined, negations, opaque, templates
 
 CHECKS: tuple[Check, ...] = (
-    same_words, no_tokens, opaque, near_duplicates, negations, joined, templates, many_tokens, uneven_tokens, inseparable, first_places,
-    several_senses, unusual_senses,
+    same_words, no_tokens, opaque, abbreviations, near_duplicates, negations, joined, templates, many_tokens, uneven_tokens,
+    inseparable, first_places, several_senses, unusual_senses,
 )  # fmt: skip
 """One function each."""
 _ORDER = ("problem", "warning", "note")

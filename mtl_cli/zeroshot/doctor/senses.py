@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ Lookup = Callable[[str], Sequence[Sense]]
 """A word in lower case -> its meanings, the most frequent first."""
 _NAMES = ("n", "a")
 """Parts of speech that labels are: of a word that is a noun and a verb, the noun is meant."""
+_CAPITALS = re.compile(r"[A-Z]{2,5}")
 _LOOKED_AT = 6
 """Meanings of a word, from the most frequent on."""
 _NEAREST = 0.1
@@ -35,6 +37,17 @@ def several_senses(evidence: Evidence) -> Iterator[Finding]:
         most = f"their most frequent meaning is less than {100 * evidence.limits.sense:.0f} % of their uses"
         do = "a description says which meaning it is; look at the suggestion"
         yield Finding("note", "senses", names, f"words of several meanings: {listed(names)}; {most}", do)
+
+
+def abbreviations(evidence: Evidence) -> Iterator[Finding]:
+    """Capitals that no dictionary has: a model may have met them or not."""
+    names = tuple(
+        spoken.label.name for spoken, found in zip(evidence.labels, evidence.meanings or (), strict=False)
+        if not found.senses and spoken.label.description is None and _CAPITALS.fullmatch(spoken.label.words[0].text)
+    )  # fmt: skip
+    if names:
+        told = f"{listed(names)}: capitals that WordNet does not have, so perhaps your own abbreviations"
+        yield Finding("warning", "names", names, told, f'write them out: "{names[0]}=words"')
 
 
 def unusual_senses(evidence: Evidence) -> Iterator[Finding]:

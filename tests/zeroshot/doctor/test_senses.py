@@ -1,6 +1,6 @@
 import numpy as np
 
-from mtl_cli.zeroshot.doctor.senses import meanings, several_senses, unusual_senses
+from mtl_cli.zeroshot.doctor.senses import abbreviations, meanings, several_senses, unusual_senses
 from tests.zeroshot.doctor import fakes
 from tests.zeroshot.doctor.fakes import evidence, of_names, sense
 from tests.zeroshot.fakes import label, named
@@ -32,6 +32,13 @@ def test_words_of_several_meanings_are_named_and_described_ones_are_not():
     assert list(several_senses(described)) == []
 
 
+def test_capitals_that_the_dictionary_does_not_have_are_named():
+    known = (fakes.meanings(), fakes.meanings(CAT), fakes.meanings(), fakes.meanings())
+    (found,) = abbreviations(of_names("ENTY", "NASA", "Lego", "WORLDWIDE", meanings=known))
+    assert found.labels == ("ENTY",)
+    assert '"ENTY=words"' in found.do
+
+
 def test_the_noun_is_meant_and_not_the_verb():
     (found,) = meanings(named("crane"), lookup, None, [])
     assert found.senses == (BIRD, LIFT)
@@ -61,4 +68,8 @@ def test_an_unusual_meaning_is_told():
 
 
 def test_without_a_dictionary_nothing_is_said():
-    assert [*several_senses(of_names("crane", "cat")), *unusual_senses(of_names("crane", "cat"))] == []
+    assert [
+        *several_senses(of_names("crane", "cat")),
+        *unusual_senses(of_names("crane", "cat")),
+        *abbreviations(of_names("ENTY")),
+    ] == []
