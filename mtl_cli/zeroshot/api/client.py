@@ -44,11 +44,12 @@ class RefusedError(RunError):
     Args:
         message: for the user.
         status: of the answer.
+        told: the answer's status and first words.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, told: str) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.told = status, told
 
 
 @dataclass(frozen=True)
@@ -272,9 +273,9 @@ class Client:
                 f"{asked} refuses us: {reply.told()}. The key was looked for in the environment variable {self._key_env}, {held}. "
                 "Set it, or name another one: method.key_env=NAME"
             )
-        return RefusedError(
-            f"{asked} refuses the request: {reply.told()}. See method.url and method.model", reply.status or 0
-        )
+        told = reply.told()
+        message = f"{asked} refuses the request: {told}. See method.url and method.model"
+        return RefusedError(message, reply.status or 0, told)
 
     def _gave_up(self, path: str, reply: _Reply) -> RunError:
         times = f"{self._limits.retries + 1} times" if self._limits.retries else "once"

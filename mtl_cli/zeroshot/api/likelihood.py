@@ -85,7 +85,7 @@ class Likelihood(PhraseMethod):
         try:
             self._read(self._client.post("completions", self._body([prompt])), [prompt])
         except RefusedError as error:
-            return str(error)
+            return error.told
         except NoEchoError as error:
             return str(error)
         return None
