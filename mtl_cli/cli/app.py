@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import mtl_cli
-from mtl_cli.cli import affinity, check, doctor, evaluate, ls, offline, runs, train, zeroshot
+from mtl_cli.cli import affinity, check, doctor, evaluate, ls, offline, runs, train, transfer, zeroshot
 from mtl_cli.errors import MtlError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("zeroshot")(zeroshot.command)
 app.command("doctor")(doctor.command)
+app.command("transfer")(transfer.command)
 app.command("affinity")(affinity.command)
 app.command("check")(check.command)
 app.command("ls")(ls.command)

@@ -19,9 +19,11 @@ from mtl_cli.errors import ConfigError, DataError, Interrupted, RunError
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
-from mtl_cli.recipes.zeroshot_input import LabelSets, Text, Texts
+from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
 from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
+from mtl_cli.recipes.zeroshot_task import of_task
+from mtl_cli.recipes.zeroshot_words import find_words, take_words
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
 from mtl_cli.runs.files import explained, write_json, write_text
@@ -34,6 +36,7 @@ from mtl_cli.zeroshot.calibration import Calibration
 from mtl_cli.zeroshot.choice import OneOf
 from mtl_cli.zeroshot.methods.base import Method, Scores
 from mtl_cli.zeroshot.priors.base import Prior
+from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ _CHUNK = 1024
 """Texts scored at once: sorted by length inside, written in order."""
 _RUN_CHUNK = 256
 """The same in a run folder: what a kill loses at most."""
-_FREE = ("out", "fabric", "batch_tokens", "cache", "format")
+_FREE = ("out", "fabric", "batch_tokens", "cache", "format", "words_file")
 """Keys that change no answer."""
 
 
@@ -64,9 +67,9 @@ def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None
         Interrupted: it was told to stop; what was answered is saved.
     """
     session = _Session(question)
-    out, file = session.config.out, session.config.input.file
-    asked = out.name is not None or out.folder == "always" or (out.folder == "auto" and file not in (None, "-"))
-    if asked:
+    out = session.config.out
+    can_be_read_again = bool(session.config.tasks) or session.config.input.file not in (None, "-")
+    if out.name is not None or out.folder == "always" or (out.folder == "auto" and can_be_read_again):
         return _into_folder(session, write)
     session.load()
     for answer in session.answers(_CHUNK):
@@ -100,21 +103,25 @@ class _Session:
 
     def __init__(self, question: Question) -> None:
         self.question = settled(question)
-        self.config = config = self.question.config()
+        config = self.question.config()
+        task = of_task(config)
+        self.config = config = task.config if task else config
         choice = make_choice(config)
         self.labels = LabelSets(config, choice.least_labels)
         self._models = AskedModels(self.question, config)
         self._engine = bound_engine(config)
+        self._verbalizer: Verbalizer = self._engine.verbalizer.build(self._models)
         self.prior: Prior = self._engine.prior.build()
         check_fit(config, self.prior, choice, self.labels.common)
         self.choice = choice
-        self.texts = Texts(config, self.labels, choice.least_labels)
-        self.tally = (SeveralTally if config.decide.multi_label else OneTally)(config)
+        self.texts = Texts(config, self.labels, choice.least_labels, task.rows if task else None)
+        self.words: str | None = None
+        self.tally = (SeveralTally if config.decide.multi_label else OneTally)(config, task.note if task else "")
 
-    def load(self, decision: Decision | None = None) -> None:
-        """Look at the texts, load the engine, and find what is to be found; a decision that was found before is taken."""
+    def load(self, decision: Decision | None = None, words: Path | None = None) -> None:
+        """Look at the texts, load the engine, and find what is to be found; a decision or words found before are taken."""
         needs = self.prior.needs_sample or bool(getattr(self._engine.method.builder, "needs_sample", False))
-        seen = survey(self.config, needs, self.texts)
+        seen = survey(self.config, needs or (words is None and self._verbalizer.needs_sample), self.texts)
         self.held = {kept.text for kept in seen.gold}
         stream = iter(self.texts)
         first = next(stream, None)
@@ -122,12 +129,19 @@ class _Session:
             raise DataError("there are no texts: give --text, --file, or lines on standard input")
         self.stream: Iterator[Text] = itertools.chain([first], stream)
         if self.labels.common and not self.config.input.labels_column:
-            self.labels.of(self.labels.common)
+            self.words = self._worded(words, seen)
         self._method: Method = self._engine.method.build(self._models)
         if self._method.needs_sample:
             self._method.fit(seen.drawn, self.labels.of(self.labels.common))
         self.engine = f"{self.config.method.name}, {self._method.identity}"
         self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._logits)
+
+    def _worded(self, words: Path | None, seen: Survey) -> str | None:
+        """Give the labels their words; those that were found now as text."""
+        if words is None:
+            return find_words(self.config, self._verbalizer, self.labels, seen.drawn)
+        take_words(words, self.labels)
+        return None
 
     def answers(self, chunk: int) -> Iterator[Answer]:
         """The texts that are left, in order."""
@@ -209,14 +223,17 @@ class _Filling:
     def go(self) -> None:
         """Answer what is not answered yet, then write the summary: it marks the end."""
         session = self._session
-        known = self._known_decision()
-        session.load(known)
+        known, words = self._known_decision(), self._path / "words.yaml"
+        session.load(known, words if self._folder.started and words.is_file() else None)
         if not self._folder.started:
             with explained(self._path):
                 write_json(
                     self._path / "env.json", {**environment(), "seed": session.config.seed, "engine": session.engine}
                 )
             begin(self._path, session.question.values(), session.question.overrides)
+        if session.words is not None:
+            with explained(self._path):
+                write_text(words, session.words)
         if known is None:
             with explained(self._path):
                 write_json(self._decision, self._decision_values())

@@ -66,11 +66,14 @@ def compare_engines(points: Sequence[Point], folder: Path) -> EngineTable | None
 def _check(configs: Sequence[ZeroshotConfig]) -> None:
     for config in configs:
         bound_engine(config)
-        if not config.input.texts and config.input.file in (None, "-"):
+        if not config.tasks and not config.input.texts and config.input.file in (None, "-"):
             raise ConfigError(
                 [Fault("input.file", "standard input can be read once only: give --file or --text to compare engines")]
             )
-    if len({(config.input.file, tuple(config.input.texts)) for config in configs}) > 1:
+    if (
+        len({(config.input.file, tuple(config.input.texts), tuple(config.tasks), config.split) for config in configs})
+        > 1
+    ):
         raise ConfigError(
             [Fault("input", "the points answer different texts, which cannot be compared: sweep over something else")]
         )

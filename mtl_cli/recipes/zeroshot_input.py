@@ -6,7 +6,7 @@ import functools
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,11 @@ class LabelSets:
         """The labels of these names, each with what was said of it; short ones are told once."""
         return self._make(names)
 
+    def become(self, given: Mapping[str, Any]) -> None:
+        """Take other entries for the common labels."""
+        self._given = dict(given)
+        self._make.cache_clear()
+
     def _made(self, names: tuple[str, ...]) -> list[Label]:
         labels, said = make_labels({name: self._given.get(name) for name in names}, self._templates, self._least)
         for sentence in said:
@@ -91,16 +96,24 @@ class Texts:
     """The texts of all inputs in order.
 
     A file can be read as often as one likes. Of a stream, what `survey` has looked at is kept until it is answered.
+
+    Args:
+        config: of the question.
+        labels: that it names.
+        least: labels that a text must have to choose from.
+        rows: of the question's task; None: file or standard input are read.
     """
 
-    def __init__(self, config: ZeroshotConfig, labels: LabelSets, least: int) -> None:
+    def __init__(
+        self, config: ZeroshotConfig, labels: LabelSets, least: int, rows: Callable[[], Iterator[Row]] | None = None
+    ) -> None:
+        self._given = rows
         self._section, self._labels, self._least = config.input, labels, least
         self._gold = _several if config.decide.multi_label else _one
         self._named = False
         file = self._section.file
-        self._streamed = file == "-" or (
-            file is None and not self._section.texts and sys.stdin is not None and not sys.stdin.isatty()
-        )
+        waiting = sys.stdin is not None and not sys.stdin.isatty()
+        self._streamed = file == "-" or (file is None and not self._section.texts and rows is None and waiting)
         self._stream: Iterator[Text] | None = None
 
     def __iter__(self) -> Iterator[Text]:
@@ -166,7 +179,9 @@ class Texts:
         return names
 
     def _rows(self) -> Iterator[Row]:
-        if self._streamed:
+        if self._given is not None:
+            yield from self._given()
+        elif self._streamed:
             # Lines: JSON objects if the first one is, else one text a line.
             yield from read_stream(text_stream(sys.stdin.buffer), None, "standard input")
         elif self._section.file is not None:

@@ -48,8 +48,8 @@ class Result:
 class Tally(ABC):
     """Counts answers. Without gold labels it does not grow."""
 
-    def __init__(self, config: ZeroshotConfig) -> None:
-        self.config = config
+    def __init__(self, config: ZeroshotConfig, note: str = "") -> None:
+        self.config, self.note = config, note
         self.rows = self.held = self.answered = 0
 
     def add(self, answer: Answer) -> None:
@@ -86,8 +86,8 @@ class _Names:
 class OneTally(Tally):
     """One label a text."""
 
-    def __init__(self, config: ZeroshotConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ZeroshotConfig, note: str = "") -> None:
+        super().__init__(config, note)
         self._names = _Names()
         self._gold: list[int] = []
         self._best: list[int] = []
@@ -135,7 +135,7 @@ class OneTally(Tally):
         occur, places = np.unique(np.concatenate([gold_N, best_N]), return_inverse=True)
         gold, best = np.split(places.astype(np.float64), 2)
         found = score_set(metrics, "input", gold, best, len(occur), self.config.bootstrap, self.config.seed)
-        return TaskScore(_TASK, tuple(found), higher_is_better=True, note="")
+        return TaskScore(_TASK, tuple(found), higher_is_better=True, note=self.note)
 
     def _confusion(self, gold_N: np.ndarray, best_N: np.ndarray) -> str:
         names = list(self._names.places)
@@ -146,8 +146,8 @@ class OneTally(Tally):
 class SeveralTally(Tally):
     """Any number of labels a text."""
 
-    def __init__(self, config: ZeroshotConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ZeroshotConfig, note: str = "") -> None:
+        super().__init__(config, note)
         self._names = _Names()
         self._gold: list[tuple[int, ...]] = []
         self._given: list[tuple[int, ...]] = []
@@ -168,7 +168,7 @@ class SeveralTally(Tally):
             return Result(self.rows, self.held, self.answered, [], None, [])
         gold_NL, given_NL = self._matrix(self._gold), self._matrix(self._given)
         found = multilabel_scores(gold_NL, given_NL, "input", self.config.bootstrap, self.config.seed)
-        scores = [TaskScore(_TASK, tuple(found), higher_is_better=True, note="")]
+        scores = [TaskScore(_TASK, tuple(found), higher_is_better=True, note=self.note)]
         asked = [np.array(a) for a in self._asked]
         has = np.concatenate([row[a] for row, a in zip(gold_NL, asked, strict=True)])
         ece = expected_calibration_error(np.concatenate(self._p).astype(np.float64), has)

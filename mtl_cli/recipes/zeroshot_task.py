@@ -1,0 +1,132 @@
+"""A task's data set as the texts of a zero-shot question."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtl_cli.config.schema import TaskConfig, ZeroshotConfig
+from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.recipes.prepare import BoundTask, bind_tasks
+from mtl_cli.tasks.files import Row
+from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.tasks.source import Origin, Places, origins
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TaskTexts:
+    """The question with what the task says, and its rows."""
+
+    config: ZeroshotConfig
+    rows: Callable[[], Iterator[Row]]
+    note: str
+    """What a reader of a score must know about the data; empty for the real thing."""
+
+
+def of_task(config: ZeroshotConfig) -> TaskTexts | None:
+    """Read labels, columns and rows off the task that the question names; None if it names none.
+
+    What the user says of labels and columns comes first. A task for label matching gives its phrases as the labels' words, and
+    rows of labels without phrases are left out: no phrase is right for them.
+
+    Raises:
+        ConfigError: the task has no single text, or no classes.
+        DataError: its rows are nowhere.
+    """
+    if not config.tasks:
+        return None
+    ((name, task),) = config.tasks.items()
+    bound = _bound(name, config)
+    root = Path(config.data.root).expanduser() if config.data.root else None
+    places = Places(config.data.source, root, config.data.hub_timeout)
+    found = origins(dataclasses.replace(bound.task, matching=None), config.split, places)
+    notes = {one.note for one in found if one.note}
+    told = ", ".join(f"{one.place} {one.path}" for one in found) + "".join(f" ({note})" for note in notes)
+    log.info("texts    %s, %s: %s", name, config.split, told)
+    labels = _labels(task, bound)
+    left_out = [label for label, phrases in labels.items() if not phrases]
+    if left_out:
+        log.info("labels   rows of %s are left out: the task has no phrase for them", ", ".join(left_out))
+    section = config.input
+    column = task.label if section.label_column is None else section.label_column
+    asked = dataclasses.replace(
+        config,
+        input=dataclasses.replace(section, text_column=task.text[0], label_column=column),
+        labels=config.labels or _entries(labels),
+    )
+    named = _Named(tuple(labels), frozenset(left_out), task.label)
+    return TaskTexts(asked, _drawn(lambda: (row for one in found for row in named(one)), config.limit, config.seed), "; ".join(sorted(notes)))
+
+
+def _bound(name: str, config: ZeroshotConfig) -> BoundTask:
+    faults: list[Fault] = []
+    bound = bind_tasks(config.tasks, config.max_length, faults).get(name)
+    if bound is not None and not faults:
+        if len(bound.task.text) > 1 and bound.task.matching is None:
+            pairs = (
+                f"'{name}' reads pairs of texts, and a label belongs to one text: choose a task with one text column"
+            )
+            faults.append(Fault("task", pairs))
+        if not bound.task.kind.classes:
+            faults.append(Fault("task", f"'{name}' has numbers, not labels"))
+    if faults or bound is None:
+        raise ConfigError(faults)
+    return bound
+
+
+def _labels(task: TaskConfig, bound: BoundTask) -> dict[str, list[str]]:
+    """Raw label -> its phrases, in the order of the ids."""
+    if task.matching is not None:
+        return task.matching.phrases()
+    return {label: [label] for label in bound.task.kind.classes}
+
+
+def _entries(labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for label, phrases in labels.items():
+        if list(phrases) == [label]:
+            entries[label] = None
+        elif phrases:
+            entries[label] = {"text": phrases[0], "words": list(phrases[1:])}
+    return entries
+
+
+def _drawn(rows: Callable[[], Iterator[Row]], limit: int | None, seed: int) -> Callable[[], Iterator[Row]]:
+    """Some of the rows, in their order; the rows are counted first."""
+    if limit is None:
+        return rows
+    count = sum(1 for _ in rows())
+    chosen = frozenset(np.random.default_rng(seed).permutation(count)[:limit].tolist())
+    return lambda: (row for i, row in enumerate(rows()) if i in chosen)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Rows of a set with labels by name; those of some labels are left out."""
+
+    labels: tuple[str, ...]
+    left_out: frozenset[str]
+    column: str
+
+    def __call__(self, origin: Origin) -> Iterator[Row]:
+        kind = Classification(labels=list(self.labels))
+        for row in origin.rows():
+            if self.column not in row.values:
+                yield row
+                continue
+            try:
+                label = kind.encode(row.values[self.column])
+            except ValueError as error:
+                raise DataError(f"{row.where}: column '{self.column}', {error}") from error
+            name = None if math.isnan(label) else self.labels[int(label)]
+            if name not in self.left_out:
+                yield Row(row.where, {**row.values, self.column: name})
