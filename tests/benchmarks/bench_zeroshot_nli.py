@@ -30,9 +30,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, pipeline
 
 from mtl_cli.cli.common import quiet_libraries
-from mtl_cli.config.compose import compose
-from mtl_cli.config.convert import bind, convert_or_raise
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.convert import bind
+from mtl_cli.config.question import Question
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.quiet import quiet
 from mtl_cli.recipes.zeroshot_models import AskedModels
@@ -45,14 +44,14 @@ Side = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 """Texts, labels -> probabilities."""
 
 
-def config_of(*overrides: str) -> ZeroshotConfig:
-    """The shipped config of `mtl zeroshot`."""
-    return convert_or_raise(ZeroshotConfig, compose("zeroshot", overrides).values)
+def asked(*overrides: str) -> Question:
+    """The shipped config of `mtl zeroshot`, without the cache, which would answer from the second round on."""
+    return Question((*overrides, "cache=false", "fabric.accelerator=cpu"), {})
 
 
 def save_model(folder: Path) -> None:
     """MiniLM with a random head of three classes."""
-    builder = bind("backbone", config_of().backbone, [], "backbone")
+    builder = bind("backbone", asked().config().backbone, [], "backbone")
     assert builder is not None
     backbone: Backbone = builder.build()
     backbone.save(folder)
@@ -65,23 +64,30 @@ def save_model(folder: Path) -> None:
         AutoModelForSequenceClassification.from_pretrained(folder, config=config).save_pretrained(folder)
 
 
-def ours(config: ZeroshotConfig) -> Side:
-    """Our engine."""
+def engine(question: Question) -> Method:
+    """Our engine, as `mtl zeroshot` builds it."""
+    config = question.config()
     builder = bind("method", config.method, [], "method")
     assert builder is not None
-    method: Method = builder.build(AskedModels(config, None))
+    method: Method = builder.build(AskedModels(question, config))
+    return method
+
+
+def ours(question: Question) -> Side:
+    """Our engine as a side."""
+    method, templates = engine(question), question.config().templates
     return lambda texts, names: probabilities(
-        method.score(texts, make_labels(dict.fromkeys(names), config.templates)[0]).logits_NL
+        method.score(texts, make_labels(dict.fromkeys(names), templates)[0]).logits_NL
     )
 
 
 def theirs(folder: Path, template: str, batch_size: int) -> Side:
     """The pipeline; its answers are sorted by score, so they are put back."""
     with quiet():
-        asked: Any = pipeline("zero-shot-classification", model=str(folder), device="cpu", batch_size=batch_size)
+        model: Any = pipeline("zero-shot-classification", model=str(folder), device="cpu", batch_size=batch_size)
 
     def side(texts: Sequence[str], names: Sequence[str]) -> np.ndarray:
-        found = asked(list(texts), list(names), hypothesis_template=template)
+        found = model(list(texts), list(names), hypothesis_template=template)
         return np.array([[dict(zip(f["labels"], f["scores"], strict=True))[n] for n in names] for f in found])
 
     return side
@@ -133,12 +139,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_model(folder)
-        words = ("method=nli", f"method.path={folder}", "fabric.accelerator=cpu")
-        config = config_of(*words)
-        sides = {f"hf {size}": theirs(folder, config.templates[0], size) for size in (1, 8, 32)}
-        sides["ours"] = ours(config)
+        words = ("method=nli", f"method.path={folder}")
+        templates = asked(*words).config().templates
+        sides = {f"hf {size}": theirs(folder, templates[0], size) for size in (1, 8, 32)}
+        sides["ours"] = ours(asked(*words))
         for tokens in args.batch_tokens:
-            sides[f"ours {tokens}"] = ours(config_of(*words, f"batch_tokens={tokens}"))
+            sides[f"ours {tokens}"] = ours(asked(*words, f"batch_tokens={tokens}"))
         for count in args.labels:
             found = measure(sides, texts if count <= 2 else texts[: len(texts) // 3], WORDS[:count], args.rounds)
             must = MUST.get(count, 0.0)
