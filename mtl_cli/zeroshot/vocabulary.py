@@ -23,8 +23,9 @@ class Vocabulary:
     """All rows as they are."""
 
     def mean(self, text: str) -> np.ndarray | None:
-        """Mean row of the tokens of a text, scaled to length 1, shape [D]; None for a text without tokens."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Mean row of the tokens of a text, scaled to length 1, shape [D]; None if there are none but special ones."""
+        special = set(self.tokenizer.all_special_ids)
+        ids = [i for i in self.tokenizer(text, add_special_tokens=False)["input_ids"] if i not in special]
         return _unit(self.table_VD[ids].mean(axis=0)) if ids else None
 
 

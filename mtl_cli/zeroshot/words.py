@@ -84,7 +84,7 @@ def _key(text: str, indent: str = "") -> str:
 def _scalar(value: object) -> str:
     """A value on one line."""
     shown = yaml.safe_dump(value, allow_unicode=True, width=float("inf")).removesuffix("\n").removesuffix("\n...")
-    return _quoted(str(value)) if "\n" in shown else shown
+    return _quoted(str(value)) if len(shown.splitlines()) > 1 else shown
 
 
 def _quoted(text: str) -> str:
@@ -92,4 +92,5 @@ def _quoted(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split())
+    """What YAML lets stand in a comment, on one line."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

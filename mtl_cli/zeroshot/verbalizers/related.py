@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtl_cli.zeroshot.encoder import TextEncoder, Vocabulary
+from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.knowledge.terms import spaced
 from mtl_cli.zeroshot.labels import Label
 from mtl_cli.zeroshot.methods.base import Drawn
 from mtl_cli.zeroshot.models import Models
 from mtl_cli.zeroshot.verbalizers.base import Candidate, Expansion, Verbalizer
 from mtl_cli.zeroshot.verbalizers.sieve import Found, Sieve
+from mtl_cli.zeroshot.vocabulary import Vocabulary
 
 
 class RelatedVerbalizer(Verbalizer):
@@ -48,7 +49,7 @@ class RelatedVerbalizer(Verbalizer):
             return Found(told="the model's tokens are no words")
         mean_D = vocabulary.mean(spaced(label.words[0].text))
         if mean_D is None:
-            return Found(told="it is nothing to the model's tokenizer")
+            return Found(told="the model's tokenizer knows nothing of it")
         cosines_W = vocabulary.vectors_WD @ mean_D
         order = np.argsort(-cosines_W, kind="stable")[: self._nearest].tolist()
         near = [(vocabulary.words[w], float(cosines_W[w])) for w in order]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtl_cli.zeroshot.knowledge.terms import spaced
 from mtl_cli.zeroshot.labels import Label
 from mtl_cli.zeroshot.verbalizers.base import Candidate, Dropped, Expansion
 
@@ -107,7 +108,7 @@ class Sieve:
 
 
 def _key(text: str) -> str:
-    return " ".join(text.casefold().replace("_", " ").split())
+    return spaced(text).casefold()
 
 
 def _merged(candidates: Sequence[Candidate], own: set[str]) -> dict[str, Candidate]:

@@ -81,10 +81,11 @@ class WordNetVerbalizer(Verbalizer):
         if len(label.words) > 1:
             return Found(told="it has words of its own")
         text = spaced(label.words[0].text)
-        chosen = [one for part in parts(text) if (one := self._chosen(part, mean_D)) is not None]
+        pieces = (text,) if self._wordnet.senses(text) else parts(text)
+        chosen = [one for piece in pieces if (one := self._chosen(piece, mean_D)) is not None]
         if not chosen:
             return Found(told=f"WordNet has no '{text}'")
-        whole = len(chosen) == len(parts(text)) and all(one.around is None and one.sense.synset.gloss for one in chosen)
+        whole = len(chosen) == len(pieces) and all(one.around is None and one.sense.synset.gloss for one in chosen)
         describe = self._describe and whole and label.description is None
         return Found(
             tuple(word for one in chosen for word in self._candidates(one)) if self._words else (),
