@@ -72,29 +72,6 @@ def test_probabilities_are_those_of_the_zero_shot_pipeline(folder, several, choi
     assert found.std(axis=0).max() > 1e-3  # not the same for every text
 
 
-@pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
-def test_a_text_scores_the_same_alone_and_in_any_batch_and_order(folder, batch_tokens):
-    asked = labels("film", "food")
-    alone = np.concatenate([nli(folder).score([text], asked).logits_NL for text in TEXTS])
-    method = nli(folder, batch_tokens=batch_tokens)
-    assert method.score(TEXTS, asked).logits_NL == pytest.approx(alone, rel=1e-5)
-    assert method.score(TEXTS[::-1], asked).logits_NL[::-1] == pytest.approx(alone, rel=1e-5)
-
-
-def test_the_order_of_the_labels_changes_no_score(folder):
-    method, names = nli(folder), ("film", "food", "a")
-    assert method.score(TEXTS, labels(*names[::-1])).logits_NL[:, ::-1] == pytest.approx(
-        method.score(TEXTS, labels(*names)).logits_NL, rel=1e-5
-    )
-
-
-def test_a_score_does_not_depend_on_the_other_labels_and_there_may_be_200(folder):
-    names = [f"topic {i}" for i in range(200)]
-    found = nli(folder).score(TEXTS[:2], labels(*names)).logits_NL
-    assert found.shape == (2, 200)
-    assert found[:, 150:151] == pytest.approx(nli(folder).score(TEXTS[:2], labels(names[150])).logits_NL, rel=1e-5)
-
-
 def test_the_best_word_of_a_label_counts_and_the_mean_of_its_templates(folder):
     method = nli(folder)
 
@@ -154,11 +131,6 @@ def test_a_label_that_leaves_no_room_is_refused(folder, size):
     with pytest.raises(ConfigError, match=r"labels\.l.*tokens; beside a text there is room for 96"):
         method.score(["x"], [label("l", "y" * size), label("b", "b")])
     assert np.isfinite(method.score(["x"], [label("l", "y" * 96)]).logits_NL).all()
-
-
-def test_a_label_that_is_nothing_to_the_tokenizer_is_refused(folder):
-    with pytest.raises(ConfigError, match=r"labels\.none: '' is nothing to the model's tokenizer"):
-        nli(folder).score(["x"], [label("none", ""), label("b", "b")])
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
