@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mtl_cli.recipes.doctor import Diagnosis
 
 
+_PRINTED = 20
+"""Labels up to which the suggestion is printed."""
+
+
 def command(
     overrides: Overrides = None,
     labels: Labels = None,
@@ -98,8 +102,10 @@ def _report(found: Diagnosis, suggest: str | None) -> str:
         blocks.append(shares_text(found.shares, found.texts))
     if suggest is not None:
         blocks.append(f"the labels as they might be said are in {suggest}; edit it and give it as --labels")
-    elif found.changed:
+    elif found.labels <= _PRINTED:
         blocks.append(
             f"the labels as they might be said (--suggest FILE.yaml writes them):\n{found.suggested.rstrip()}"
         )
+    else:
+        blocks.append("--suggest FILE.yaml writes the labels as they might be said, with descriptions to edit")
     return "\n\n".join(blocks)

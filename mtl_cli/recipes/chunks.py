@@ -12,8 +12,9 @@ RUN_CHUNK = 256
 
 def keeps_folder(config: ZeroshotConfig) -> bool:
     """Whether the answers go into a run folder."""
-    out, file = config.out, config.input.file
-    return out.name is not None or out.folder == "always" or (out.folder == "auto" and file not in (None, "-"))
+    out = config.out
+    can_be_read_again = bool(config.tasks) or config.input.file not in (None, "-")
+    return out.name is not None or out.folder == "always" or (out.folder == "auto" and can_be_read_again)
 
 
 def chunk_of(config: ZeroshotConfig) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.zeroshot_fit import make_choice
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
+from mtl_cli.recipes.zeroshot_task import of_task
 from mtl_cli.report.doctor import Share
 from mtl_cli.runs.files import explained, write_text
+from mtl_cli.tasks.files import Row
 from mtl_cli.zeroshot.doctor.base import Encode, Evidence, Finding, Limits, Meanings, Scored, Spoken, Vectors
 from mtl_cli.zeroshot.doctor.checks import examined
 from mtl_cli.zeroshot.doctor.senses import meanings
@@ -29,8 +31,6 @@ from mtl_cli.zeroshot.labels import Label, make_labels
 from mtl_cli.zeroshot.methods.base import Method
 from mtl_cli.zeroshot.priors.base import Prior, Sampled
 from mtl_cli.zeroshot.verbalizers.wordnet import DEBIAN
-
-log = logging.getLogger(__name__)
 
 _CHUNK = 1024
 _UNRELATED = (
@@ -67,7 +67,7 @@ class Diagnosis:
         shares = {one.label: {"now": round(one.now, 6), "suggested": round(one.then, 6)} for one in self.shares}
         return {
             "engine": self.engine, "labels": self.labels, "texts": self.texts, "findings": found, "left_out": self.left_out,
-            "suggested": self.suggested if self.changed else None, "shares": shares,
+            "suggested": self.suggested, "shares": shares,
         }  # fmt: skip
 
 
@@ -95,7 +95,11 @@ class _Examination:
     def __init__(self, question: DoctorQuestion) -> None:
         asked = settled(question)
         assert isinstance(asked, DoctorQuestion)
-        self.config: DoctorConfig = asked.config()
+        config = asked.config()
+        task = of_task(config)
+        self.config: DoctorConfig = (
+            dataclasses.replace(config, labels=task.config.labels, input=task.config.input) if task else config
+        )
         self._choice = make_choice(self.config)
         sets = LabelSets(self.config, self._choice.least_labels)
         if not sets.common:
@@ -103,7 +107,7 @@ class _Examination:
         self._labels = sets.of(sets.common)
         engine, self._models = bound_engine(self.config), AskedModels(asked, self.config)
         self._prior: Prior = engine.prior.build()
-        self._seen = _survey(self.config, Texts(self.config, sets, self._choice.least_labels))
+        self._seen = _survey(self.config, sets, self._choice.least_labels, task.rows if task else None)
         self._method: Method = engine.method.build(self._models)
         self._left_out: list[str] = []
 
@@ -197,11 +201,11 @@ class _Examination:
         return tuple(map(Share, names, first_shares(now).tolist(), first_shares(then).tolist()))
 
 
-def _survey(config: DoctorConfig, texts: Texts) -> Survey:
+def _survey(config: DoctorConfig, labels: LabelSets, least: int, rows: Callable[[], Iterator[Row]] | None) -> Survey:
     """Texts are welcome and not needed: standard input is read only if it is named."""
-    if not config.input.texts and config.input.file is None:
+    if not config.input.texts and config.input.file is None and rows is None:
         return Survey([], [], "")
-    return texts.survey(config.doctor.sample, 0, config.seed)
+    return Texts(config, labels, least, rows).survey(config.doctor.sample, 0, config.seed)
 
 
 def _limits(config: DoctorConfig) -> Limits:

@@ -16,6 +16,7 @@ from mtl_cli.recipes.chunks import CHUNK, chunk_of
 from mtl_cli.recipes.zeroshot_fit import make_choice, survey
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
+from mtl_cli.recipes.zeroshot_task import of_task
 from mtl_cli.recipes.zeroshot_words import find_words
 from mtl_cli.report.estimate import Cost
 from mtl_cli.zeroshot.methods.base import Drawn, Method
@@ -47,7 +48,7 @@ def estimate(points: Sequence[Point]) -> list[Cost]:
 
 
 def _streamed(config: ZeroshotConfig) -> bool:
-    return config.input.file in (None, "-") and not config.input.texts
+    return config.input.file in (None, "-") and not config.input.texts and not config.tasks
 
 
 class _Estimate:
@@ -55,7 +56,9 @@ class _Estimate:
 
     def __init__(self, point: Point) -> None:
         question = settled(point.question)
-        self._config = config = question.config()
+        config = question.config()
+        task = of_task(config)
+        self._config = config = task.config if task else config
         self._shown = point.shown or config.method.name
         choice = make_choice(config)
         self._labels = LabelSets(config, choice.least_labels)
@@ -63,7 +66,7 @@ class _Estimate:
         models.cache = None  # what is remembered takes no time
         self._prior: Prior = engine.prior.build()
         verbalizer: Verbalizer = engine.verbalizer.build(models)
-        self._texts = Texts(config, self._labels, choice.least_labels)
+        self._texts = Texts(config, self._labels, choice.least_labels, task.rows if task else None)
         self._method: Method = engine.method.build(models)
         needs = self._prior.needs_sample or self._method.needs_sample or verbalizer.needs_sample
         self._seen: Survey = survey(config, needs, self._texts)

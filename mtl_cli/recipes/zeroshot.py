@@ -16,6 +16,7 @@ import numpy as np
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Question
 from mtl_cli.errors import ConfigError, DataError, Interrupted, RunError
+from mtl_cli.recipes.chunks import CHUNK, RUN_CHUNK, keeps_folder
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
@@ -40,10 +41,6 @@ from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1024
-"""Texts scored at once: sorted by length inside, written in order."""
-_RUN_CHUNK = 256
-"""The same in a run folder: what a kill loses at most."""
 _FREE = ("out", "fabric", "batch_tokens", "cache", "format", "words_file")
 """Keys that change no answer."""
 
@@ -67,12 +64,10 @@ def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None
         Interrupted: it was told to stop; what was answered is saved.
     """
     session = _Session(question)
-    out = session.config.out
-    can_be_read_again = bool(session.config.tasks) or session.config.input.file not in (None, "-")
-    if out.name is not None or out.folder == "always" or (out.folder == "auto" and can_be_read_again):
+    if keeps_folder(session.config):
         return _into_folder(session, write)
     session.load()
-    for answer in session.answers(_CHUNK):
+    for answer in session.answers(CHUNK):
         session.tally.add(answer)
         write(answer)
     session.report()
@@ -169,7 +164,7 @@ class _Session:
         return result
 
     def _logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
-        chunks = (texts[at : at + _CHUNK] for at in range(0, len(texts), _CHUNK))
+        chunks = (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
         return np.concatenate([self._method.score(chunk, self.labels.of(names)).logits_NL for chunk in chunks])
 
     def _answered(self, texts: list[Text]) -> list[Answer]:
@@ -244,11 +239,11 @@ class _Filling:
         stop = Stop()
         try:
             with signals_to(stop):
-                for number, answer in enumerate(session.answers(_RUN_CHUNK), start=1):
+                for number, answer in enumerate(session.answers(RUN_CHUNK), start=1):
                     session.tally.add(answer)
                     answers.write(answer.record())
                     self._write(answer)
-                    if number % _RUN_CHUNK == 0 and stop.signal_number is not None:
+                    if number % RUN_CHUNK == 0 and stop.signal_number is not None:
                         raise Interrupted(
                             f"{session.tally.rows:,} texts are answered and saved in {self._path}. "
                             f"To go on: the same command with --out {session.config.out.name or self._path.name} out.if_exists=resume",

@@ -24,9 +24,8 @@ def wordnet(cache):
     folder = cache / "offline" / "wordnet"
     folder.mkdir(parents=True, exist_ok=True)
     data = "00000000 05 n 01 crane 0 000 | a large wading bird\n"
-    second = f"{len(data):08d} 06 n 01 crane 0 000 | a machine that lifts\n"
-    (folder / "data.noun").write_text(data + second)
-    (folder / "index.noun").write_text(f"crane n 2 0 2 0 00000000 {len(data):08d}\n")
+    (folder / "data.noun").write_text(data)
+    (folder / "index.noun").write_text("crane n 1 0 1 0 00000000\n")
     for kind in ("verb", "adj", "adv"):
         (folder / f"data.{kind}").write_text("")
         (folder / f"index.{kind}").write_text("")
@@ -43,6 +42,7 @@ def test_labels_alone_are_looked_at_and_what_is_missing_is_said(doctor):
     assert '"card_arrival=card arrival"' in found
     assert "not seen what the engine makes of texts: give some with --file or --text, labels are not needed." in found
     assert "the labels as they might be said (--suggest FILE.yaml writes them):" in found
+    assert '  text: "card arrival"' in found
 
 
 def test_texts_show_what_the_engine_does_with_the_labels(doctor, tmp_path):
@@ -59,7 +59,9 @@ def test_the_suggestion_is_written_and_read_back(doctor, mtl, tmp_path, wordnet)
     found = doctor(*words, "--suggest", "better.yaml")
     better = yaml.safe_load((tmp_path / "better.yaml").read_text())
     assert better["card_arrival"] == {"text": "card arrival"}
-    assert better["crane"]["description"] in ("crane: a large wading bird", "crane: a machine that lifts")
+    assert better["crane"] is None
+    gloss = '# description: "crane: a large wading bird"  # WordNet: crane, noun 1 of 1'
+    assert gloss in (tmp_path / "better.yaml").read_text()
     assert "best label of how many of 2 sampled texts" in found.out
     assert "are in better.yaml; edit it and give it as --labels" in found.out
     answered = mtl("zeroshot", "backbone=tiny", "--labels", "better.yaml", "--text", "a")

@@ -12,13 +12,13 @@ from mtl_cli.zeroshot.doctor.base import Meanings
 from mtl_cli.zeroshot.doctor.senses import gloss
 from mtl_cli.zeroshot.doctor.wording import is_code
 from mtl_cli.zeroshot.knowledge.terms import spaced
-from mtl_cli.zeroshot.knowledge.wordnet import Sense
 from mtl_cli.zeroshot.labels import Label
 
 _HEAD = """\
-# labels.yaml: edit what does not fit, then give it as --labels. A description is compared with the texts as it stands.
+# For --labels. Take the # off a description that you have made fit; it is compared with the texts as it stands.
 # Say in one sentence what such texts are about, and what sets them apart from the other labels.
 """
+_SKELETON = "a text about ..., not about ..."
 _LONG_KEY = 1000
 """Characters from which on YAML wants a key to be marked."""
 _PARTS = ("text", "description", "templates", "words", "dropped")
@@ -31,10 +31,10 @@ class Suggestion:
     name: str
     entry: Mapping[str, Any]
     """As a file of labels holds it; empty: the label stays as it is."""
-    why: str | None
-    """Where a description comes from; None: there is none to suggest, or the user's own stands."""
-    lacking: bool
-    """Whether a description is left for the user to write."""
+    source: str | None = None
+    """Where the description comes from, if it is not the user's own."""
+    hint: str | None = None
+    """A description to edit and take, for a label without one."""
 
 
 def suggestions(
@@ -48,29 +48,29 @@ def suggestions(
         found: meanings of each; None: there is no dictionary.
     """
     known = found or [Meanings(())] * len(labels)
-    senses = [one.senses[one.meant] if one.senses else None for one in known]
-    times = Counter(gloss(sense) for sense in senses if sense)
-    reasons = ["nearest to the texts" if one.meant else "the most frequent" for one in known]
-    return [
-        # What two labels would share sets neither apart.
-        _suggested(label, given.get(label.name), sense if sense and times[gloss(sense)] == 1 else None, reason)
-        for label, sense, reason in zip(labels, senses, reasons, strict=True)
-    ]
+    times = Counter(gloss(one.senses[one.meant]) for one in known if one.senses)
+    # What two labels would share sets neither apart.
+    apart = [one if one.senses and times[gloss(one.senses[one.meant])] == 1 else Meanings(()) for one in known]
+    return [_suggested(label, given.get(label.name), one) for label, one in zip(labels, apart, strict=True)]
 
 
-def _suggested(label: Label, given: Any, sense: Sense | None, reason: str) -> Suggestion:
+def _suggested(label: Label, given: Any, found: Meanings) -> Suggestion:
     entry = {part: given[part] for part in _PARTS if given.get(part) is not None} if isinstance(given, Mapping) else {}
     if given is not None and not isinstance(given, Mapping):
         entry = {"text": str(given)}
     if label.description is not None:
-        return Suggestion(label.name, entry, None, False)
+        return Suggestion(label.name, entry)
     own = label.words[0].text
-    if sense is not None:
-        why = f"WordNet: {sense.name}, {reason}"
-        return Suggestion(label.name, {**entry, "description": gloss(sense)}, why, False)
     if spaced(own) != own.lower() and not is_code(own):
         entry = {**entry, "text": spaced(own)}
-    return Suggestion(label.name, entry, None, True)
+    if not found.senses:
+        return Suggestion(label.name, entry, hint=_SKELETON)
+    sense = found.senses[found.meant]
+    if found.meant:
+        source = f"WordNet: {sense.name}, nearest to the texts"
+        return Suggestion(label.name, {**entry, "description": gloss(sense)}, source)
+    # A dictionary's words are not those of the texts: unedited they rather do harm where the word is meant as usual.
+    return Suggestion(label.name, entry, f"WordNet: {sense.name}", gloss(sense))
 
 
 def as_yaml(suggested: Sequence[Suggestion]) -> str:
@@ -82,9 +82,10 @@ def _block(one: Suggestion) -> str:
     # JSON texts are YAML texts, whatever they hold.
     name = json.dumps(one.name, ensure_ascii=False)
     lines = [f"{name}:" if len(name) < _LONG_KEY else f"? {name}\n:"]
+    source = f"  # {one.source}" if one.source else ""
     for part, value in one.entry.items():
-        source = f"  # {one.why}" if part == "description" and one.why else ""
-        lines.append(f"  {part}: {json.dumps(value, ensure_ascii=False)}{source}")
-    if one.lacking:
-        lines.append('  # description: "a text about ..., not about ..."')
+        behind = source if part == "description" else ""
+        lines.append(f"  {part}: {json.dumps(value, ensure_ascii=False)}{behind}")
+    if one.hint is not None:
+        lines.append(f"  # description: {json.dumps(one.hint, ensure_ascii=False)}{source}")
     return "\n".join(lines) + "\n"

@@ -18,13 +18,11 @@ def read_back(tmp_path, given, *found):
     return parse_labels(str(path))
 
 
-def test_a_gloss_becomes_a_description_with_its_source(tmp_path):
+def test_a_gloss_is_a_description_to_edit_with_its_source(tmp_path):
     found = suggested({"sports": None, "b": None}, meanings(GLOSS), meanings())
-    assert found[0].entry == {"description": "sport: an active diversion"}
-    assert 'description: "sport: an active diversion"  # WordNet: sport, noun 1 of 7, the most frequent' in as_yaml(
-        found
-    )
-    assert '# description: "a text about ..., not about ..."' in as_yaml(found)
+    assert [one.entry for one in found] == [{}, {}], "unedited it rather does harm"
+    assert '  # description: "sport: an active diversion"  # WordNet: sport, noun 1 of 7\n' in as_yaml(found)
+    assert '  # description: "a text about ..., not about ..."\n' in as_yaml(found)
 
 
 def test_the_file_can_be_read_back_whatever_the_labels_hold(tmp_path):
@@ -47,12 +45,16 @@ def test_joined_words_are_spelt_out(tmp_path, name, text):
 
 def test_two_labels_get_no_common_description():
     found = suggested({"sport": None, "Sport": None}, meanings(GLOSS), meanings(GLOSS))
-    assert [one.entry for one in found] == [{}, {}]
-    assert all(one.lacking for one in found)
+    assert [one.hint for one in found] == ["a text about ..., not about ..."] * 2
 
 
-def test_the_sense_that_the_texts_chose_is_said_to_be_so():
+def test_a_meaning_that_the_texts_chose_is_a_description(tmp_path):
     other = sense("sport", "a mutant", number=2, of=7)
-    (found, _) = suggested({"sport": None, "b": None}, meanings(GLOSS, other, meant=1), meanings())
-    assert found.entry == {"description": "sport: a mutant"}
-    assert found.why == "WordNet: sport, noun 2 of 7, nearest to the texts"
+    found = (meanings(GLOSS, other, meant=1), meanings())
+    assert (
+        suggested({"sport": None, "b": None}, *found)[0].source == "WordNet: sport, noun 2 of 7, nearest to the texts"
+    )
+    assert read_back(tmp_path, {"sport": None, "b": None}, *found) == {
+        "sport": {"description": "sport: a mutant"},
+        "b": None,
+    }
