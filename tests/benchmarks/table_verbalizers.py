@@ -106,7 +106,7 @@ def main() -> None:
         print(
             f"| labels | {' | '.join(f'{name} ({TASKS[name].kind}, {len(asked[name][1])})' for name in asked)} | mean |"
         )
-        print("|" + "---|" * (len(asked) + 2))
+        print("|" + "---|" * (len(asked) + 2), flush=True)
         for variant, overrides in VARIANTS.items():
             found = [scored(path, labels, overrides, arguments.wordnet) for path, labels in asked.values()]
             mean = tuple(statistics.mean(values) for values in zip(*found, strict=True))
