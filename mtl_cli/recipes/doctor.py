@@ -17,6 +17,7 @@ from mtl_cli.recipes.zeroshot_fit import make_choice
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
 from mtl_cli.recipes.zeroshot_task import of_task
+from mtl_cli.recipes.zeroshot_words import find_words
 from mtl_cli.report.doctor import Share
 from mtl_cli.runs.files import explained, write_text
 from mtl_cli.tasks.files import Row
@@ -30,6 +31,7 @@ from mtl_cli.zeroshot.knowledge.wordnet import WordNet
 from mtl_cli.zeroshot.labels import Label, make_labels
 from mtl_cli.zeroshot.methods.base import Method
 from mtl_cli.zeroshot.priors.base import Prior, Sampled
+from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 from mtl_cli.zeroshot.verbalizers.wordnet import DEBIAN
 
 _CHUNK = 1024
@@ -104,10 +106,12 @@ class _Examination:
         sets = LabelSets(self.config, self._choice.least_labels)
         if not sets.common:
             raise ConfigError([Fault("labels", "there are none to look at: rows have their own. Give --labels")])
-        self._labels = sets.of(sets.common)
         engine, self._models = bound_engine(self.config), AskedModels(asked, self.config)
         self._prior: Prior = engine.prior.build()
         self._seen = _survey(self.config, sets, self._choice.least_labels, task.rows if task else None)
+        verbalizer: Verbalizer = engine.verbalizer.build(self._models)
+        find_words(dataclasses.replace(self.config, words_file=None), verbalizer, sets, self._seen.drawn)
+        self._labels = sets.of(sets.common)
         self._method: Method = engine.method.build(self._models)
         self._left_out: list[str] = []
 

@@ -81,6 +81,13 @@ def test_shares_before_and_after_are_those_of_the_answers(doctor, mtl, tmp_path)
         assert found["shares"]["one_two"][key] == pytest.approx(share, abs=1e-6)
 
 
+def test_words_of_a_verbalizer_are_looked_at_too(doctor, wordnet):
+    words = ("verbalizer=wordnet", f"verbalizer.path={wordnet}", "verbalizer.sense=first", "verbalizer.describe=true")
+    found = json.loads(doctor(*words, "--labels", "crane,other", "--json", "doctor.tokens=10").out)["findings"]
+    (long,) = (one for one in found if one["found"].endswith("more than 10 tokens, of which each counts less"))
+    assert long["labels"] == ["crane"], "its gloss is its description now"
+
+
 def test_standard_input_is_read_only_if_it_is_named(doctor, monkeypatch):
     class Untouchable:
         def isatty(self):

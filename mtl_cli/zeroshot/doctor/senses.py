@@ -86,6 +86,9 @@ def gloss(sense: Sense) -> str:
 def _senses(label: Label, lookup: Lookup) -> tuple[Sense, ...]:
     """Of the label's own word as a whole, in one part of speech."""
     found = [sense for sense in lookup(spaced(label.words[0].text)) if sense.synset.gloss]
+    found = [
+        sense for sense in found if sense.lemma in sense.synset.words
+    ] or found  # writers and towns are capitalised
     naming = [sense for sense in found if sense.synset.kind in _NAMES] or found
     return tuple(sense for sense in naming if sense.synset.kind == naming[0].synset.kind)[:_LOOKED_AT]
 

@@ -43,19 +43,19 @@ def joined(evidence: Evidence) -> Iterator[Finding]:
 
 def negations(evidence: Evidence) -> Iterator[Finding]:
     """A label beside its own negation: models that compare meanings hardly see a `not`."""
-    by_word: dict[str, list[str]] = defaultdict(list)
+    by_word: dict[str, set[str]] = defaultdict(set)
     for spoken in evidence.labels:
-        for word in _words(spoken):
-            by_word[spaced(word)].append(spoken.label.name)
+        for word in (spoken.label.name, *_words(spoken)):
+            by_word[spaced(word)].add(spoken.label.name)
     for spoken in evidence.labels:
-        for word in _words(spoken):
-            denied = _NOT.match(spaced(word))
-            if denied and (of := by_word.get(denied[1])):
-                names = (spoken.label.name, *dict.fromkeys(of))
-                found = f"{short(names[0])} is {listed(names[1:])} with a negation, which models that compare meanings hardly see"
-                yield Finding(
-                    "warning", "names", names, found, f'say what it is instead: "{names[0]}=what such texts are"'
-                )
+        denied = [match[1] for word in _words(spoken) if (match := _NOT.match(spaced(word)))]
+        of = tuple(sorted({name for word in denied for name in by_word.get(word, ())}))
+        if of:
+            name = spoken.label.name
+            found = f"{short(name)} is {listed(of)} with a negation, which models that compare meanings hardly see"
+            yield Finding(
+                "warning", "names", (name, *of), found, f'say what it is instead: "{name}=what such texts are"'
+            )
 
 
 def templates(evidence: Evidence) -> Iterator[Finding]:

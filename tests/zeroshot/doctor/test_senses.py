@@ -1,6 +1,7 @@
 import numpy as np
 
 from mtl_cli.zeroshot.doctor.senses import abbreviations, meanings, several_senses, unusual_senses
+from mtl_cli.zeroshot.knowledge.wordnet import Sense, Synset
 from tests.zeroshot.doctor import fakes
 from tests.zeroshot.doctor.fakes import evidence, of_names, sense
 from tests.zeroshot.fakes import label, named
@@ -43,6 +44,14 @@ def test_the_noun_is_meant_and_not_the_verb():
     (found,) = meanings(named("crane"), lookup, None, [])
     assert found.senses == (BIRD, LIFT)
     assert found.meant == 0
+
+
+def test_a_writer_of_that_name_is_not_meant():
+    writer = Sense("crane", 1, 2, 0, Synset("n", 1, ("Crane", "Stephen Crane"), "a writer", ()))
+    (found,) = meanings(named("crane"), lambda _: [writer, BIRD], None, [])
+    assert found.senses == (BIRD,)
+    (only,) = meanings(named("crane"), lambda _: [writer], None, [])
+    assert only.senses == (writer,)
 
 
 def test_the_texts_choose_the_meaning():

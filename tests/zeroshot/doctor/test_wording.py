@@ -51,6 +51,11 @@ def test_unhappy_beside_happy_is_a_negation_and_uncle_beside_cle_is_none():
     assert [one.labels for one in negations(of_names("happy", "unhappy", "cle", "uncle"))] == [("unhappy", "happy")]
 
 
+def test_a_label_that_is_read_as_a_longer_word_is_known_by_its_name_too():
+    (found,) = negations(evidence([label("pos", "positive"), label("not pos")]))
+    assert found.labels == ("not pos", "pos")
+
+
 def test_a_negation_of_no_label_is_none():
     assert list(negations(of_names("ham", "not spam"))) == []
 
