@@ -73,6 +73,8 @@ class _Estimate:
         if self._labels.common and not config.input.labels_column:
             find_words(dataclasses.replace(config, words_file=None), verbalizer, self._labels, self._seen.drawn)
         self._device = models.fabric.device
+        self._kept: list[list[str]] = self._stages()
+        """Texts that something is found on, stage by stage: scored once before the first answer, and looked up for theirs."""
 
     def cost(self) -> Cost:
         """Everything that the question takes."""
@@ -91,19 +93,28 @@ class _Estimate:
 
     def _planned(self, chunk: Sequence[Text]) -> Plan:
         by_set: dict[tuple[str, ...], list[str]] = {}
+        kept = {text for stage in self._kept for text in stage}
         for text in chunk:
-            by_set.setdefault(text.labels, []).append(text.text)
+            if text.text not in kept:
+                by_set.setdefault(text.labels, []).append(text.text)
         plans = (self._method.plan(texts, self._labels.of(names)) for names, texts in by_set.items())
         return sum(plans, Plan(0, 0))
 
     def _before(self, names: tuple[str, ...]) -> Plan:
         """What is scored once before the first answer: labels, and texts that something is found on."""
         labels = self._labels.of(names)
-        sampled, gold = ([kept.text for kept in kept_all] for kept_all in (self._seen.sample, self._seen.gold))
-        times = self._prior.needs_sample + self._method.needs_sample
-        plans = [self._method.plan(chunk, labels) for chunk in _cut(sampled)] * times
-        plans += [self._method.plan(chunk, labels) for chunk in _cut(gold)]
+        fitted = [kept.text for kept in self._seen.sample] if self._method.needs_sample else []
+        plans = [self._method.plan(chunk, labels) for texts in (fitted, *self._kept) for chunk in _cut(texts)]
         return sum(plans, self._method.plan_labels(labels))
+
+    def _stages(self) -> list[list[str]]:
+        gold, fit = [kept.text for kept in self._seen.gold], self._config.calibrate.fit
+        sampled = [kept.text for kept in self._seen.sample] if self._prior.needs_sample else []
+        stages: list[list[str]] = []
+        for texts in (sampled, gold[:fit], gold[fit:]):
+            known = {text for stage in stages for text in stage}
+            stages.append([text for text in texts if text not in known])
+        return stages
 
     def _minutes(self, total: Plan, trial: _Trial) -> tuple[float | None, str]:
         if self._method.remote:

@@ -37,6 +37,7 @@ from mtl_cli.zeroshot.calibration import Calibration
 from mtl_cli.zeroshot.choice import OneOf
 from mtl_cli.zeroshot.methods.base import Method, Scores
 from mtl_cli.zeroshot.priors.base import Prior
+from mtl_cli.zeroshot.remembered import Remembered
 from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 log = logging.getLogger(__name__)
@@ -128,8 +129,9 @@ class _Session:
         self._method: Method = self._engine.method.build(self._models)
         if self._method.needs_sample:
             self._method.fit(seen.drawn, self.labels.of(self.labels.common))
+        self._scorer = Remembered(self._method)
         self.engine = f"{self.config.method.name}, {self._method.identity}"
-        self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._logits)
+        self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._kept_logits)
 
     def _worded(self, words: Path | None, seen: Survey) -> str | None:
         """Give the labels their words; those that were found now as text."""
@@ -163,9 +165,9 @@ class _Session:
                 write_text(path, coverage_csv(result.curve))
         return result
 
-    def _logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
+    def _kept_logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
         chunks = (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
-        return np.concatenate([self._method.score(chunk, self.labels.of(names)).logits_NL for chunk in chunks])
+        return np.concatenate([self._scorer.keep(chunk, self.labels.of(names)).logits_NL for chunk in chunks])
 
     def _answered(self, texts: list[Text]) -> list[Answer]:
         by_set: dict[tuple[str, ...], list[int]] = {}
@@ -173,7 +175,7 @@ class _Session:
             by_set.setdefault(text.labels, []).append(i)
         answers: dict[int, Answer] = {}
         for names, places in by_set.items():
-            found = self._method.score([texts[i].text for i in places], self.labels.of(names))
+            found = self._scorer.score([texts[i].text for i in places], self.labels.of(names))
             p_NL = self.decision.choice.probabilities(self.decision.calibration(found.logits_NL))
             for n, (i, p_L) in enumerate(zip(places, p_NL, strict=True)):
                 scores = {name: round(float(p), DIGITS) for name, p in zip(names, p_L, strict=True)}

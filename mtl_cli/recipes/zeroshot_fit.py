@@ -91,7 +91,7 @@ def fit(
     config: ZeroshotConfig, prior: Prior, choice: Choice, labels: LabelSets, seen: Survey, scorer: Scorer
 ) -> Decision:
     """Score the texts that were drawn, and find what was asked for on them."""
-    common, scorer = labels.common, _remembering(scorer)
+    common = labels.common
     shift_at = _shifts(prior, choice, seen, scorer, common) if prior.needs_sample else None
     gold = seen.gold[: config.calibrate.fit]
     if gold:
@@ -108,19 +108,6 @@ def fit(
     if shift_at is not None:
         _tell_prior(config.prior.name, choice, seen, scorer, common, calibration)
     return _with_threshold(config, choice, calibration, seen.gold[config.calibrate.fit :], scorer, common)
-
-
-def _remembering(scorer: Scorer) -> Scorer:
-    """Asks for the same texts once: a prior's sample is looked at before and after."""
-    known: dict[tuple[tuple[str, ...], tuple[str, ...]], np.ndarray] = {}
-
-    def scored(texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
-        key = (tuple(texts), names)
-        if key not in known:
-            known[key] = scorer(texts, names)
-        return known[key]
-
-    return scored
 
 
 def _shifts(

@@ -64,7 +64,8 @@ def of_task(config: ZeroshotConfig) -> TaskTexts | None:
         labels=config.labels or _entries(labels),
     )
     named = _Named(tuple(labels), frozenset(left_out), task.label)
-    return TaskTexts(asked, _drawn(lambda: (row for one in found for row in named(one)), config.limit, config.seed), "; ".join(sorted(notes)))
+    rows = _drawn(lambda: (row for one in found for row in named(one)), config.limit, config.seed)
+    return TaskTexts(asked, rows, "; ".join(sorted(notes)))
 
 
 def _bound(name: str, config: ZeroshotConfig) -> BoundTask:

@@ -77,7 +77,7 @@ def test_an_unknown_task_names_the_closest_and_where_all_are_shown():
 
 
 def test_an_unknown_task_far_from_all_lists_them():
-    assert "There is: cola, glue, glue_mix, mnli, mrpc," in wrong("task=xxxx")["task"]
+    assert "There is: ag_news, banking77, cb, clinc_oos, cola," in wrong("task=xxxx")["task"]
 
 
 def test_each_unknown_task_of_a_list_is_told():
@@ -257,7 +257,7 @@ def test_a_user_s_options_and_groups_are_listed_with_ours(tmp_path):
 
 def test_without_a_folder_only_ours_are_listed():
     with loaded() as loader:
-        found = ["backbone", "launcher", "method", "prior", "sampler", "schedule", "sharing", "task", "weighting"]
+        found = ["backbone", "launcher", "method", "prior", "sampler", "schedule", "sharing", "task", "verbalizer", "weighting"]
         assert groups(loader) == found
         assert set(options(loader, "sharing")) == FAMILIES["sharing"].keys()
 

@@ -16,7 +16,7 @@ def user_task(folder, name, text):
 
 def test_groups_with_files_come_first_and_families_inside_tasks_after():
     assert groups([]) == [
-        "backbone", "launcher", "method", "prior", "sampler", "schedule", "sharing", "task", "weighting", "kind", "metric",
+        "backbone", "launcher", "method", "prior", "sampler", "schedule", "sharing", "task", "verbalizer", "weighting", "kind", "metric",
     ]  # fmt: skip
 
 

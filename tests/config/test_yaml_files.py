@@ -8,7 +8,14 @@ from mtl_cli.cli.completion import primary_of
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import Node, bind, convert_or_raise
 from mtl_cli.config.paths import config_dir
-from mtl_cli.config.schema import AffinityConfig, AffinityRunConfig, EvalConfig, TrainConfig, TransferConfig, ZeroshotConfig
+from mtl_cli.config.schema import (
+    AffinityConfig,
+    AffinityRunConfig,
+    EvalConfig,
+    TrainConfig,
+    TransferConfig,
+    ZeroshotConfig,
+)
 from mtl_cli.config.sweep import points
 
 FILES = sorted(config_dir().rglob("*.yaml"))

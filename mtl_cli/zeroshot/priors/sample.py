@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from mtl_cli.zeroshot.choice import Choice, log_softmax
 from mtl_cli.zeroshot.priors.base import Prior, Sampled
+
+log = logging.getLogger(__name__)
 
 
 class BatchCalibration(Prior):
@@ -13,9 +17,22 @@ class BatchCalibration(Prior):
 
     The paper divides by the mean probability; the mean of logarithms is not led by a few texts that the model is sure of.
     Both take the labels to be about equally frequent; where they are not, give `shares`.
+
+    Args:
+        least: texts below which nothing is subtracted, and that is said: the mean would be that of the very texts that are
+            answered, and of one text all labels would come out alike.
     """
 
+    def __init__(self, *, least: int) -> None:
+        if least < 2:
+            raise ValueError(f"least must be 2 or more: one text would be compared with itself; found {least}")
+        self._least = least
+
     def shift(self, sampled: Sampled, choice: Choice) -> np.ndarray:
-        """Minus the mean log-probabilities."""
+        """Minus the mean log-probabilities; 0 if there are too few texts."""
+        if len(sampled.weights_S) < self._least:
+            few = f"{len(sampled.weights_S)} of the {self._least} texts (prior.least) that it takes to tell what the engine leans to"
+            log.warning("prior    sample: there are %s; scores are left as they are", few)
+            return np.zeros(len(sampled.labels))
         mean_GC = np.einsum("gsc,s->gc", log_softmax(choice.grouped(sampled.logits_SL)), sampled.weights_S)
         return choice.by_label(-mean_GC)

@@ -53,3 +53,21 @@ def test_a_temperature_that_is_not_positive_is_refused(temperature):
 def test_probabilities_are_a_softmax_and_do_not_overflow():
     found = probabilities(np.array([[0.0, np.log(3)], [1000.0, 1000.0], [-2000.0, 0.0]]))
     assert found == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5], [0, 1]]))
+
+
+def test_prefixes_stand_before_texts_and_before_phrases():
+    class Hears(Encoder):
+        def __call__(self, texts):
+            self.asked.append(list(texts))
+            return np.array([VECTORS[text.split()[-1]] for text in texts], np.float32)
+
+    plain, encoder = Hears(), Hears()
+    found = EmbedMethod(encoder, temperature=1, text_prefix="query: ", label_prefix="passage: ").score(
+        ["east"], labels(("north",), ("west",))
+    )
+    assert encoder.asked == [["query: east"], ["passage: north", "passage: west"]]
+    assert (
+        found.logits_NL.tolist()
+        == EmbedMethod(plain, temperature=1).score(["east"], labels(("north",), ("west",))).logits_NL.tolist()
+    )
+    assert found.parts[0].what == "north"

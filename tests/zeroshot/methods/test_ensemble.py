@@ -94,8 +94,8 @@ def test_a_member_of_weight_one_is_that_member_alone():
 
 
 def test_each_member_has_its_own_prior_taken_off():
-    biased = {"a": member(Known(1, bias=(9.0, 0, 0)), BatchCalibration()), "b": member(Known(2))}
-    plain = {"a": member(Known(1), BatchCalibration()), "b": member(Known(2))}
+    biased = {"a": member(Known(1, bias=(9.0, 0, 0)), BatchCalibration(least=2)), "b": member(Known(2))}
+    plain = {"a": member(Known(1), BatchCalibration(least=2)), "b": member(Known(2))}
     # Batch calibration takes a constant bias away but for what the softmax does to it.
     assert scores(biased).logits_NL.argmax(1).tolist() == scores(plain).logits_NL.argmax(1).tolist()
 

@@ -12,7 +12,7 @@ from mtl_cli.zeroshot.priors.shares import Shares
 from mtl_cli.zeroshot.priors.uniform import Uniform
 
 SHARES = {"a": 0.6, "b": 0.3, "c": 0.1}
-ALL = [NoPrior(), Uniform(), Shares(shares=SHARES), ExpectationMaximisation(), BatchCalibration()]
+ALL = [NoPrior(), Uniform(), Shares(shares=SHARES), ExpectationMaximisation(), BatchCalibration(least=2)]
 SEVERAL = [prior for prior in ALL if not isinstance(prior, Uniform)]
 every = pytest.mark.parametrize("prior", ALL, ids=lambda prior: type(prior).__name__)
 
@@ -63,7 +63,7 @@ def test_a_shift_to_the_shares_that_there_are_is_none():
 def test_batch_calibration_makes_mean_log_scores_equal():
     # mean log-probabilities by hand: texts at 3/4 1/4 and 1/2 1/2
     sample = Sampled(np.log([[3.0, 1.0], [1.0, 1.0]]), np.array([0.5, 0.5]), ("a", "b"))
-    shift = BatchCalibration().shift(sample, OneOf())
+    shift = BatchCalibration(least=2).shift(sample, OneOf())
     assert shift[0] - shift[1] == pytest.approx(-0.5 * np.log(3))
 
 
@@ -131,3 +131,13 @@ def test_deterministic_logits_of_200_are_matched_too():
     shift = matching_shift(logits[None], np.full(10, 0.1), np.array([[0.5, 0.5]]))
     found = OneOf().probabilities(logits + shift[0]).mean(0)
     assert found == pytest.approx([0.5, 0.5], abs=1e-5)
+
+
+def test_of_too_few_texts_batch_calibration_takes_nothing_and_says_so(caplog):
+    logits = np.array([[2.0, 0.0], [1.0, 0.0], [3.0, 1.0]])
+    few = Sampled(logits, np.full(3, 1 / 3), ("a", "b"))
+    assert BatchCalibration(least=4).shift(few, OneOf()).tolist() == [0, 0]
+    assert "there are 3 of the 4 texts (prior.least)" in caplog.text
+    assert BatchCalibration(least=3).shift(few, OneOf()).tolist() != [0, 0]
+    with pytest.raises(ValueError, match="least must be 2 or more"):
+        BatchCalibration(least=1)
