@@ -252,12 +252,13 @@ class EvalSection:
     select: str
     patience: int | None
     min_delta: float
+    limit: int | None
     batch_tokens: int
     bootstrap: int
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
-        yield from _positive(self, "batch_tokens", "patience")
+        yield from _positive(self, "batch_tokens", "patience", "limit")
         yield from _not_negative(self, "min_delta", "bootstrap")
         if isinstance(self.every, int):
             yield from _positive(self, "every")
@@ -499,7 +500,9 @@ class TransferConfig(TrainConfig):
     @property
     def left_out(self) -> dict[str, list[str]]:
         """The families that are left out in turn."""
-        return {name: tasks for name, tasks in self.families.items() if self.leave_out is None or name in self.leave_out}
+        return {
+            name: tasks for name, tasks in self.families.items() if self.leave_out is None or name in self.leave_out
+        }
 
     def faults(self) -> Iterator[Fault]:
         """As in training; each family is of the config's label matching tasks, and something is left without it."""
@@ -526,7 +529,9 @@ class TransferConfig(TrainConfig):
                 if task is None:
                     yield Fault(f"families.{family}", f"there is no task '{name}'. {did_you_mean(name, self.tasks)}")
                 elif task.matching is None:
-                    yield Fault(f"families.{family}", f"'{name}' is no label matching task, so it has no labels to ask for")
+                    yield Fault(
+                        f"families.{family}", f"'{name}' is no label matching task, so it has no labels to ask for"
+                    )
                 elif core_heads and (task.head or name) not in core_heads:
                     lacks = f"'{name}' is asked of the head '{task.head or name}', which no task outside the families trains"
                     yield Fault(f"families.{family}", f"{lacks}: there is {', '.join(sorted(core_heads))}")

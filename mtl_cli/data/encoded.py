@@ -8,6 +8,7 @@ the arrays depend on.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -71,8 +72,27 @@ class EncodedSet:
     seconds_N: np.ndarray | None = None
     """Of packed pairs: the place in its row at which the hypothesis begins, int32."""
 
+    row_numbers: np.ndarray | None = None
+    """Number of each row in the set that these were drawn from; None: all of them, in order."""
+
     def __len__(self) -> int:
         return self.meta.rows
+
+    def chosen(self, rows: np.ndarray) -> EncodedSet:
+        """Some of the rows, in the order given; the fingerprint stays that of the whole set."""
+        spans = [slice(int(self.offsets[row]), int(self.offsets[row + 1])) for row in rows]
+        ids_T = np.concatenate([self.ids_T[span] for span in spans]) if spans else self.ids_T[:0]
+        types_T = None
+        if self.types_T is not None:
+            types_T = np.concatenate([self.types_T[span] for span in spans]) if spans else self.types_T[:0]
+        labels_N = np.asarray(self.labels_N)[rows]
+        meta = dataclasses.replace(
+            self.meta, rows=len(rows), tokens=len(ids_T), unlabelled=int(np.isnan(labels_N).sum())
+        )
+        return EncodedSet(
+            self.origin, meta, ids_T, types_T, np.cumsum([0, *self.lengths(rows)]), labels_N,
+            None if self.seconds_N is None else np.asarray(self.seconds_N)[rows], rows,
+        )  # fmt: skip
 
     def lengths(self, rows: np.ndarray) -> np.ndarray:
         """Tokens of each of some rows."""

@@ -76,7 +76,7 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
                 task.metrics, name, gold_N, predicted_N, len(task.kind.classes), scoring.rounds, scoring.seed
             )
             if predictions is not None:
-                _write_predictions(predictions / f"{task.name}.{name}.jsonl", task.kind, own, gold_N, decoded)
+                _write_predictions(predictions / f"{task.name}.{name}.jsonl", task.kind, own, encoded, decoded)
         if metrics:
             better = all(metric.higher_is_better for metric in task.metrics.values())
             scores.append(TaskScore(task.name, tuple(metrics), better, task.sets[0].origin.note))
@@ -113,16 +113,18 @@ def _own_ids(own: Kind, head: Kind, prediction_N: np.ndarray) -> np.ndarray:
     return np.array([order.index(name) for name in head.classes], np.float64)[prediction_N.astype(np.int64)]
 
 
-def _write_predictions(path: Path, kind: Kind, own: Kind, gold_N: np.ndarray, decoded: Decoded) -> None:
-    rows = _prediction_rows(kind, own, gold_N, decoded)
+def _write_predictions(path: Path, kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded) -> None:
+    rows = _prediction_rows(kind, own, encoded, decoded)
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _prediction_rows(kind: Kind, own: Kind, gold_N: np.ndarray, decoded: Decoded) -> Iterator[dict[str, Any]]:
-    for i, (gold, predicted) in enumerate(zip(gold_N.tolist(), decoded.prediction_N.tolist(), strict=True)):
-        row: dict[str, Any] = {"row": i, "label": own.shown(gold), "prediction": kind.shown(predicted)}
+def _prediction_rows(kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded) -> Iterator[dict[str, Any]]:
+    numbers_N = np.arange(len(encoded)) if encoded.row_numbers is None else encoded.row_numbers
+    columns = (numbers_N, np.asarray(encoded.labels_N), decoded.prediction_N)
+    for i, (number, gold, predicted) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        row: dict[str, Any] = {"row": number, "label": own.shown(gold), "prediction": kind.shown(predicted)}
         if decoded.scores_NC is not None:
             row["scores"] = {
                 name: round(float(p), 6) for name, p in zip(kind.classes, decoded.scores_NC[i], strict=True)

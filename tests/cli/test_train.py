@@ -263,3 +263,19 @@ def write(path: Path, rows):
     else:
         comma = "," if path.suffix == ".csv" else "\t"
         path.write_text("\n".join([comma.join(rows[0]), *(comma.join(r.values()) for r in rows)]) + "\n")
+
+
+def test_a_limit_scores_some_labelled_rows_of_each_validation_set_and_predictions_keep_their_numbers(mtl):
+    whole, some = (
+        mtl("train", *TINY, "task=rte", "train.steps=2", "eval.every=end", *words) for words in ((), ("eval.limit=9",))
+    )
+    assert some.code == 0, some.err
+    read = [
+        [json.loads(line) for line in (r.run / "predictions/rte.validation.jsonl").read_text().splitlines()]
+        for r in (whole, some)
+    ]
+    numbers = [row["row"] for row in read[1]]
+    assert (len(numbers), numbers) == (9, sorted(numbers))
+    assert read[1] == [read[0][number] for number in numbers]
+    metrics = json.loads((some.run / "summary.json").read_text())["tasks"]["rte"]["metrics"]
+    assert [metric["rows"] for metric in metrics] == [9]

@@ -239,7 +239,10 @@ def test_the_seed_decides_what_is_random_in_an_encoder(ask):
 
 
 def test_temperature_sharpens_and_changes_no_decision(ask):
-    sharp, flat = ask(*said(TEXTS), "method=embed", "method.temperature=0.01"), ask(*said(TEXTS), "method=embed", "method.temperature=1")
+    sharp, flat = (
+        ask(*said(TEXTS), "method=embed", "method.temperature=0.01"),
+        ask(*said(TEXTS), "method=embed", "method.temperature=1"),
+    )
     assert (scores(sharp).max(1) >= scores(flat).max(1)).all()
     assert [a["label"] for a in sharp.answers] == [a["label"] for a in flat.answers]
 

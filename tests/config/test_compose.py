@@ -257,7 +257,18 @@ def test_a_user_s_options_and_groups_are_listed_with_ours(tmp_path):
 
 def test_without_a_folder_only_ours_are_listed():
     with loaded() as loader:
-        found = ["backbone", "launcher", "method", "prior", "sampler", "schedule", "sharing", "task", "verbalizer", "weighting"]
+        found = [
+            "backbone",
+            "launcher",
+            "method",
+            "prior",
+            "sampler",
+            "schedule",
+            "sharing",
+            "task",
+            "verbalizer",
+            "weighting",
+        ]
         assert groups(loader) == found
         assert set(options(loader, "sharing")) == FAMILIES["sharing"].keys()
 

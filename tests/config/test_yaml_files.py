@@ -24,6 +24,7 @@ CONFIGS = {
     "train": TrainConfig,
     "affinity": AffinityConfig,
     "affinity_run": AffinityRunConfig,
+    "doctor": DoctorConfig,
     "eval": EvalConfig,
     "transfer": TransferConfig,
     "zeroshot": ZeroshotConfig,

@@ -19,6 +19,8 @@ from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from mtl_cli.tasks.source import Origin
 from tests.data.fakes import file_origin, pair_task
+from tests.fakes import encoded as encoded_of
+from tests.fakes import tiny_backbone
 
 ROWS = [
     {"a": "one", "b": "two", "label": "yes"},
@@ -362,3 +364,22 @@ def test_the_entry_does_not_need_the_source_again(given, encoded, tmp_path):
     first = encoded(origin)
     shutil.move(tmp_path / "train.jsonl", tmp_path / "gone.jsonl")
     assert len(encoded(replace(origin, fingerprint=lambda: first.meta.fingerprint))) == 3
+
+
+def test_chosen_rows_are_those_rows():
+    backbone = tiny_backbone()
+    whole = encoded_of(backbone, [("a", "b"), ("cc", "d"), ("eee", "f"), ("g", "hh")], [0, np.nan, 1, 0])
+    some = whole.chosen(np.array([1, 3]))
+    for place, row in enumerate((1, 3)):
+        for name in ("ids_T", "types_T"):
+            one, other = (
+                np.asarray(getattr(s, name)[s.offsets[i] : s.offsets[i + 1]]) for s, i in ((some, place), (whole, row))
+            )
+            assert one.tolist() == other.tolist()
+    assert (len(some), some.meta.tokens, some.meta.unlabelled, some.row_numbers.tolist()) == (
+        2,
+        len(some.ids_T),
+        1,
+        [1, 3],
+    )
+    assert len(whole.chosen(np.array([], np.int64))) == 0

@@ -199,7 +199,7 @@ def test_other_rows_cannot_be_paired(run):
     with pytest.raises(ConfigError, match=r"not scored on the same validation rows: 40 and 2 rows") as error:
         compared([ours], {"a": [run(a=(["accuracy"], RIGHT[:2], RIGHT[:2]))]})
     assert words(error).startswith(f"a: {ours.path} and ")
-    with pytest.raises(ConfigError, match=r"row 0 is labelled 'no' in one and 'yes' in the other"):
+    with pytest.raises(ConfigError, match=r"row 0 is 'no' in one and 'yes' in the other"):
         compared([ours], {"a": [run(a=(["accuracy"], WRONG, WRONG))]})
 
 

@@ -45,7 +45,10 @@ def test_values_come_back_as_they_were_bit_for_bit(tmp_path):
     values = np.array([[-200.123456789012345, 1 / 3, np.nextafter(0, 1)]])
     cache = Cache(tmp_path)
     cache.filled("m", ["x"], phrases("a", "b", "c"), lambda texts, phrases: values)
-    assert cache.filled("m", ["x"], phrases("a", "b", "c"), lambda *_: pytest.fail("asked again")).tolist() == values.tolist()
+    assert (
+        cache.filled("m", ["x"], phrases("a", "b", "c"), lambda *_: pytest.fail("asked again")).tolist()
+        == values.tolist()
+    )
 
 
 def test_a_damaged_file_is_told_without_a_traceback(tmp_path):
@@ -53,7 +56,9 @@ def test_a_damaged_file_is_told_without_a_traceback(tmp_path):
     cache.filled("m", ["x"], phrases("a"), Scorer())
     (path,) = tmp_path.glob("*.sqlite")
     path.write_bytes(b"no database at all " * 100)
-    with pytest.raises(RunError, match=r"cannot use the cache of scores .*sqlite: file is not a database. Remove the file"):
+    with pytest.raises(
+        RunError, match=r"cannot use the cache of scores .*sqlite: file is not a database. Remove the file"
+    ):
         cache.filled("m", ["x"], phrases("a"), Scorer())
 
 
