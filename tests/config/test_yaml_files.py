@@ -11,6 +11,7 @@ from mtl_cli.config.paths import config_dir
 from mtl_cli.config.schema import (
     AffinityConfig,
     AffinityRunConfig,
+    DoctorConfig,
     EvalConfig,
     TrainConfig,
     TransferConfig,
