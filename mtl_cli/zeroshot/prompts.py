@@ -59,6 +59,7 @@ class Prompts:
 
     Args:
         model: whose tokenizer it is.
+        lead: stands before the text.
         join: stands between text and phrase.
         chat: the text and what stands before the words are the user's turn in the tokenizer's chat template.
         max_length: tokens of prompt and continuation, beside the limit of the model.
@@ -67,11 +68,12 @@ class Prompts:
         ConfigError: there is no chat template.
     """
 
-    def __init__(self, model: CausalLM, *, join: str, chat: bool, max_length: int) -> None:
+    def __init__(self, model: CausalLM, *, lead: str, join: str, chat: bool, max_length: int) -> None:
         self._tokenizer, self._join = model.tokenizer, join
         self.limit = min(max_length, model.limit or max_length)
         """Tokens of prompt and continuation at most."""
-        self._head, self._tail = self._turns() if chat else ("", "")
+        head, self._tail = self._turns() if chat else ("", "")
+        self._head = head + lead
         self._special = () if chat else self._specials()
         self._strips = " " if chat else ""  # the user's turn does not end in the space before the label
 

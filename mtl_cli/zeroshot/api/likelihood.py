@@ -29,6 +29,8 @@ class Asking:
 
     rule: Rule
     """Sum or mean of the tokens' log-probabilities."""
+    lead: str
+    """Stands before a text."""
     join: str
     """Stands between a text and what is said of the label."""
     batch: int
@@ -38,7 +40,7 @@ class Asking:
 
 
 class Likelihood(PhraseMethod):
-    """score(x, phrase) = log p(words, what follows them | text, join, what stands before them), a sum or mean over tokens.
+    """score(x, phrase) = log p(words, what follows them | lead, text, join, what stands before them), a sum or mean over tokens.
 
     The prompts are echoed with their log-probabilities; one more token is generated, since not every server takes 0, and is
     left out. White space before the words belongs to them, as in most tokenizers.
@@ -69,7 +71,8 @@ class Likelihood(PhraseMethod):
     def signature(self) -> str:
         """Endpoint, model, rule and shape of the prompt."""
         asking = self._asking
-        return f"api logprobs {self._client.url} {self._client.model} {asking.rule} {asking.join!r} {sorted(asking.body.items())!r}"
+        said = f"{asking.rule} {asking.lead!r} {asking.join!r} {sorted(asking.body.items())!r}"
+        return f"api logprobs {self._client.url} {self._client.model} {said}"
 
     def check(self, labels: Sequence[Label]) -> None:
         """Raise `ConfigError` for a label without words."""
@@ -120,7 +123,7 @@ class Likelihood(PhraseMethod):
     def _prompt(self, text: str, phrase: Phrase) -> Prompt:
         before = phrase.before.rstrip()
         space = phrase.before[len(before) :]
-        return Prompt(f"{text}{self._asking.join}{before}", f"{space}{phrase.words}{phrase.after}")
+        return Prompt(f"{self._asking.lead}{text}{self._asking.join}{before}", f"{space}{phrase.words}{phrase.after}")
 
     def _body(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
         texts = [prompt.text for prompt in prompts]

@@ -102,7 +102,7 @@ class ApiMethod(Method):
 
 def api(
     models: Models, *, url: str | None, model: str | None, key_env: str, answers: Literal["auto", "logprobs", "labels"], rule: Rule,
-    join: str, samples: int, batch: int, parallel: int, per_minute: float | None, retries: int, timeout: float, text_chars: int,
+    lead: str, join: str, samples: int, batch: int, parallel: int, per_minute: float | None, retries: int, timeout: float, text_chars: int,
     body: dict[str, Any],
 ) -> ApiMethod:  # fmt: skip
     """The engine of an endpoint.
@@ -114,6 +114,7 @@ def api(
         key_env: environment variable with the key.
         answers: log-probabilities of the labels' words, labels as answers, or the first if it can be had.
         rule: sum or mean of the tokens' log-probabilities.
+        lead: stands before a text, where log-probabilities are asked for.
         join: stands between a text and what is said of the label.
         samples: answers a text, where labels are asked for.
         batch: prompts a request, where log-probabilities are asked for.
@@ -141,7 +142,9 @@ def api(
     if faults or url is None or model is None:
         raise ConfigError(faults)
     client = Client(url, model, key_env, Limits(timeout, retries, per_minute, parallel))
-    likelihood = Likelihood(client, models.cache, Asking(rule, join, batch, body)) if answers != "labels" else None
+    likelihood = (
+        Likelihood(client, models.cache, Asking(rule, lead, join, batch, body)) if answers != "labels" else None
+    )
     wanted = answers != "logprobs" and not models.several
     return ApiMethod(
         likelihood, Answers(client, models.cache, samples=samples, body=body) if wanted else None, text_chars=text_chars

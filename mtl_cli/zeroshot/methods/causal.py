@@ -25,13 +25,14 @@ RuleName = Literal["sum", "mean", "pmi", "contextual", "channel"]
 class CausalMethod(PhraseMethod):
     """Likelihood of a label's words behind the text, by one of several rules (see `zeroshot.rules`).
 
-    The model reads the text, `join` and what stands before the words in the template; the words and what stands behind them are
+    The model reads `lead`, the text, `join` and what stands before the words in the template; the words and what stands behind them are
     scored. A text that is too long loses tokens of its own, never of the template or the label.
 
     Args:
         models: what there is to build from.
         path: a causal language model, as a folder or an id on the hub.
         rule: what is made of the likelihoods.
+        lead: stands before the text.
         join: stands between the text and the template.
         premise: for the rule pmi: what stands in the text's place where no text is.
         chat: put text and template into the tokenizer's chat template, as the user's turn.
@@ -42,7 +43,7 @@ class CausalMethod(PhraseMethod):
     """
 
     def __init__(
-        self, models: Models, *, path: str, rule: RuleName, join: str, premise: str, chat: bool, tree: bool
+        self, models: Models, *, path: str, rule: RuleName, lead: str, join: str, premise: str, chat: bool, tree: bool
     ) -> None:  # fmt: skip
         super().__init__(models.cache, spoken=True)
         self._rule = RULES[rule](premise)
@@ -57,8 +58,8 @@ class CausalMethod(PhraseMethod):
             )
         self._model = load_causal(path, "method.path")
         models.fabric.to_device(self._model.model).eval()
-        self._speaker = _Speaker(self._model, models, join=join, chat=chat, tree=tree)
-        self._options = f"{rule} {join!r} {premise!r} {chat}"
+        self._speaker = _Speaker(self._model, models, lead=lead, join=join, chat=chat, tree=tree)
+        self._options = f"{rule} {lead!r} {join!r} {premise!r} {chat}"
         self._known: tuple[Label, ...] = ()
         self._less: tuple[tuple[Label, ...], np.ndarray | None] | None = None
 
@@ -127,8 +128,8 @@ class CausalMethod(PhraseMethod):
 class _Speaker:
     """The model with what it reads and says."""
 
-    def __init__(self, model: CausalLM, models: Models, *, join: str, chat: bool, tree: bool) -> None:
-        self._prompts = Prompts(model, join=join, chat=chat, max_length=models.max_length)
+    def __init__(self, model: CausalLM, models: Models, *, lead: str, join: str, chat: bool, tree: bool) -> None:
+        self._prompts = Prompts(model, lead=lead, join=join, chat=chat, max_length=models.max_length)
         self._likelihood = Likelihood(
             model, models.fabric, limit=self._prompts.limit, batch_tokens=models.batch_tokens, tree=tree
         )

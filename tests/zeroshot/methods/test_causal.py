@@ -9,7 +9,7 @@ from mtl_cli.zeroshot.methods.causal import CausalMethod
 from tests.zeroshot.fakes import Asked, label, named
 from tests.zeroshot.language import naive, save, small
 
-OPTIONS = {"rule": "sum", "join": "\n", "premise": "", "chat": False, "tree": True}
+OPTIONS = {"rule": "sum", "lead": "", "join": "\n", "premise": "", "chat": False, "tree": True}
 TEXTS = ["What a film!", "", "no", "a text of some length, " * 3, "été ☕", "no"]
 TEMPLATE = "Topic: {}"
 

@@ -21,7 +21,7 @@ from tests.zeroshot.methods.test_nli import OPTIONS, save
 
 TEXTS = ["What a film!", "", "no", "a text of some length, " * 3, "été ☕", "x" * 300, "no"]
 TEMPLATE = "It is {}."
-SPEECH = {"join": "\n", "premise": "", "chat": False}
+SPEECH = {"lead": "", "join": "\n", "premise": "", "chat": False}
 
 
 def random_causal(folder):
