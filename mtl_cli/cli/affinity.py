@@ -43,7 +43,7 @@ def command(
         return
     from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
-    from mtl_cli.config.schema import AffinityConfig, AffinityRunConfig
+    from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig
 
     if primary == "affinity":
         checked = read(AffinityConfig, config.values)

@@ -38,7 +38,7 @@ def command(
         return
     from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
-    from mtl_cli.config.schema import TransferConfig
+    from mtl_cli.config.schema_transfer import TransferConfig
 
     checked = read(TransferConfig, config.values)
     quiet_libraries()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
-from mtl_cli.config.schema import DoctorConfig, ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import DoctorConfig, ZeroshotConfig
 
 
 @dataclass(frozen=True)

@@ -6,43 +6,18 @@ the defaults of tasks that users add.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Literal
 
 from mtl_cli.config.convert import Node
+from mtl_cli.config.fields import is_name, length_faults, not_negative, positive
 from mtl_cli.errors import Fault, did_you_mean
 from mtl_cli.expression import Expression, tried, value_at
 
 SourceName = Literal["auto", "hub", "local", "bundled"]
 SPLITS = ("train", "validation", "test")
-
-
-def _is_name(text: str) -> bool:
-    return text.replace("_", "").replace("-", "").isalnum()
-
-
-def _positive(config: object, *names: str) -> Iterator[Fault]:
-    for name in names:
-        value = getattr(config, name, None)
-        if value is not None and not 0 < value < math.inf:
-            yield Fault(name, f"must be more than 0; found {value}")
-
-
-def _length(config: object) -> Iterator[Fault]:
-    """A row needs room for the special tokens of a pair and a word of each text."""
-    value = getattr(config, "max_length", None)
-    if value is not None and value < 8:
-        yield Fault("max_length", f"must be at least 8 tokens; found {value}")
-
-
-def _not_negative(config: object, *names: str) -> Iterator[Fault]:
-    for name in names:
-        value = getattr(config, name, None)
-        if value is not None and not 0 <= value < math.inf:
-            yield Fault(name, f"must be 0 or more; found {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +112,11 @@ class TaskConfig:
             yield Fault(
                 "layout", "packed is for pairs of a text and a hypothesis; text names one column, and must name two"
             )
-        if self.head is not None and not _is_name(self.head):
+        if self.head is not None and not is_name(self.head):
             yield Fault("head", f"may hold letters, digits, '_' and '-'; found '{self.head}'")
         if not self.metrics:
             yield Fault("metrics", "must name at least one metric")
-        yield from _length(self)
+        yield from length_faults(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +155,8 @@ class DataSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive sizes."""
-        yield from _positive(self, "limit", "hub_timeout")
-        yield from _length(self)
+        yield from positive(self, "limit", "hub_timeout")
+        yield from length_faults(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +171,8 @@ class BatchSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive sizes."""
-        yield from _positive(self, "size", "micro_size", "micro_tokens", "window")
-        yield from _not_negative(self, "pass_cost")
+        yield from positive(self, "size", "micro_size", "micro_tokens", "window")
+        yield from not_negative(self, "pass_cost")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +191,8 @@ class OptimSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive rates, betas in [0, 1)."""
-        yield from _positive(self, "lr", "head_lr", "eps", "clip_norm", "layer_decay")
-        yield from _not_negative(self, "weight_decay")
+        yield from positive(self, "lr", "head_lr", "eps", "clip_norm", "layer_decay")
+        yield from not_negative(self, "weight_decay")
         if self.layer_decay > 1:
             yield Fault("layer_decay", f"must be at most 1; found {self.layer_decay}")
         if not all(0 <= beta < 1 for beta in self.betas):
@@ -239,7 +214,7 @@ class TrainSection:
 
     def faults(self) -> Iterator[Fault]:
         """A measure of length; `steps` goes before `epochs`."""
-        yield from _positive(self, "steps", "epochs", "log_every")
+        yield from positive(self, "steps", "epochs", "log_every")
         if self.steps is None and self.epochs is None:
             yield Fault("", "give train.steps or train.epochs")
 
@@ -258,10 +233,10 @@ class EvalSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
-        yield from _positive(self, "batch_tokens", "patience", "limit")
-        yield from _not_negative(self, "min_delta", "bootstrap")
+        yield from positive(self, "batch_tokens", "patience", "limit")
+        yield from not_negative(self, "min_delta", "bootstrap")
         if isinstance(self.every, int):
-            yield from _positive(self, "every")
+            yield from positive(self, "every")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +249,7 @@ class CheckpointSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
-        yield from _positive(self, "every", "keep")
+        yield from positive(self, "every", "keep")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,9 +261,9 @@ class DiagnosticsSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
-        yield from _positive(self, "every")
+        yield from positive(self, "every")
         if isinstance(self.params, int):
-            yield from _positive(self, "params")
+            yield from positive(self, "params")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,8 +279,8 @@ class SearchSection:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts; pruning compares one number."""
-        yield from _positive(self, "trials")
-        yield from _not_negative(self, "random", "prune_after")
+        yield from positive(self, "trials")
+        yield from not_negative(self, "random", "prune_after")
         if isinstance(self.objective, list) and not self.objective:
             yield Fault("objective", "must name at least one: mean, TASK or TASK/METRIC")
         if self.prune and len(self.objectives) > 1:
@@ -419,130 +394,12 @@ class TrainConfig:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class MeasureSection:
-    """How tasks are measured for `mtl affinity`."""
-
-    kind: Literal["both", "tag", "cosine"]
-    every: int
-    look_ahead: float
-    params: int | str
-
-    def faults(self) -> Iterator[Fault]:
-        """Positive counts and rates."""
-        yield from _positive(self, "every", "look_ahead")
-        if isinstance(self.params, int):
-            yield from _positive(self, "params")
-
-
-def _proposal_faults(config: object) -> Iterator[Fault]:
-    yield from _positive(config, "k")
-    yield from _not_negative(config, "branch_at")
-    measure, fabric = getattr(config, "measure", None), getattr(config, "fabric", None)
-    if measure and fabric and measure.kind != "cosine" and fabric.precision != "32-true":
-        small = f"'{fabric.precision}' may be too coarse for the small step of a look ahead"
-        yield Fault("fabric.precision", f"{small}. Use 32-true, or measure.kind=cosine.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AffinityConfig(TrainConfig):
-    """`mtl affinity` by a short run of its own."""
-
-    measure: MeasureSection
-    k: int
-    branch_at: int
-
-    def faults(self) -> Iterator[Fault]:
-        """As in training; several tasks, and one run."""
-        yield from super().faults()
-        if len(self.tasks) == 1:
-            only = next(iter(self.tasks))
-            yield Fault("tasks", f"'{only}' is the only task: there is nothing to put together. Give task=[{only},...]")
-        if self.seeds is not None:
-            yield Fault("seeds", "a measurement is one run: give seed=N")
-        if self.baselines:
-            yield Fault(
-                "baselines", "a measurement has none. Compare the groups: mtl train sharing=affinity baselines=true"
-            )
-        yield from _proposal_faults(self)
-        if 1 < len(self.tasks) < self.k:
-            yield Fault("k", f"{len(self.tasks)} tasks make at most {len(self.tasks)} groups; found {self.k}")
-        for name in ("every", "params"):
-            own, said = getattr(self.measure, name), getattr(self.diagnostics, name)
-            if own != said:
-                yield Fault(f"diagnostics.{name}", f"{said} differs from measure.{name}={own}: give the latter alone")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskSection:
-    """What is asked of the runs of `mtl transfer`."""
-
-    split: Literal["train", "validation", "test"]
-    limit: int | None
-    templates: list[str]
-    bootstrap: int
-
-    def faults(self) -> Iterator[Fault]:
-        """Positive counts."""
-        yield from _positive(self, "limit")
-        yield from _not_negative(self, "bootstrap")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferConfig(TrainConfig):
-    """`mtl transfer`."""
-
-    families: dict[str, list[str]]
-    leave_out: list[str] | None
-    whole: bool
-    ask: AskSection
-
-    @property
-    def left_out(self) -> dict[str, list[str]]:
-        """The families that are left out in turn."""
-        return {
-            name: tasks for name, tasks in self.families.items() if self.leave_out is None or name in self.leave_out
-        }
-
-    def faults(self) -> Iterator[Fault]:
-        """As in training; each family is of the config's label matching tasks, and something is left without it."""
-        yield from super().faults()
-        if not self.left_out:
-            yield Fault("families", "names no family: there is nothing to leave out")
-        for family in self.leave_out or ():
-            if family not in self.families:
-                yield Fault("leave_out", f"there is no family '{family}'. {did_you_mean(family, self.families)}")
-        yield from self._family_faults()
-        if self.families and not set(self.tasks) - {name for names in self.families.values() for name in names}:
-            yield Fault("families", "hold every task: a task outside them, such as snli, must be left to compare with")
-        if self.seeds is not None or self.baselines:
-            yield Fault("seeds", "and baselines are for mtl train: give seed=N")
-
-    def _family_faults(self) -> Iterator[Fault]:
-        held = {name for names in self.families.values() for name in names}
-        core_heads = {task.head or name for name, task in self.tasks.items() if name not in held}
-        for family, names in self.left_out.items():
-            if not _is_name(family):
-                yield Fault(f"families.{family}", "may hold letters, digits, '_' and '-' in its name")
-            for name in names:
-                task = self.tasks.get(name)
-                if task is None:
-                    yield Fault(f"families.{family}", f"there is no task '{name}'. {did_you_mean(name, self.tasks)}")
-                elif task.matching is None:
-                    yield Fault(
-                        f"families.{family}", f"'{name}' is no label matching task, so it has no labels to ask for"
-                    )
-                elif core_heads and (task.head or name) not in core_heads:
-                    lacks = f"'{name}' is asked of the head '{task.head or name}', which no task outside the families trains"
-                    yield Fault(f"families.{family}", f"{lacks}: there is {', '.join(sorted(core_heads))}")
-
-
 def task_name_faults(tasks: dict[str, TaskConfig]) -> Iterator[Fault]:
     """Names of tasks become file names and module names."""
     if not tasks:
         yield Fault("tasks", "no task is chosen: give task=NAME; `mtl ls task` shows the names")
     for name in tasks:
-        if not _is_name(name) or name == "mean":
+        if not is_name(name) or name == "mean":
             yield Fault(f"tasks.{name}", "a task's name may hold letters, digits, '_' and '-', and is not 'mean'")
 
 
@@ -558,8 +415,8 @@ class EvalDataSection:
 
     def faults(self) -> Iterator[Fault]:
         """As in training."""
-        yield from _positive(self, "hub_timeout")
-        yield from _length(self)
+        yield from positive(self, "hub_timeout")
+        yield from length_faults(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -582,214 +439,5 @@ class EvalConfig:
 
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
-        yield from _positive(self, "batch_tokens")
-        yield from _not_negative(self, "bootstrap", "seed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredDataSection:
-    """Where a run's rows come from now; what is null is as in the run."""
-
-    source: SourceName | None
-    root: str | None
-    cache: str | None
-    hub_timeout: float | None
-
-    def faults(self) -> Iterator[Fault]:
-        """As in training."""
-        yield from _positive(self, "hub_timeout")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AffinityRunConfig:
-    """`mtl affinity run=RUN`."""
-
-    run: str
-    source: Literal["checkpoint", "metrics"]
-    checkpoint: str
-    steps: int
-    name: str | None
-    measure: MeasureSection
-    k: int
-    branch_at: int
-    data: StoredDataSection
-    batch_size: int | None
-    seed: int
-    fabric: FabricSection
-
-    def faults(self) -> Iterator[Fault]:
-        """Positive counts."""
-        yield from _positive(self, "steps", "batch_size")
-        yield from _not_negative(self, "seed")
-        yield from _proposal_faults(self)
-        if self.name is not None and ("/" in self.name or self.name.startswith(".") or not self.name):
-            yield Fault("name", f"must be one folder name; found '{self.name}'")
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSection:
-    """The texts of `mtl zeroshot`."""
-
-    texts: list[str]
-    file: str | None
-    text_column: str
-    label_column: str | None
-    labels_column: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CalibrateSection:
-    """Temperature of `mtl zeroshot`, and what it and the prior are found on."""
-
-    temperature: float
-    fit: int
-    sample: int
-
-    def faults(self) -> Iterator[Fault]:
-        """Positive; the temperature is given or fitted."""
-        yield from _positive(self, "temperature", "sample")
-        yield from _not_negative(self, "fit")
-        if self.fit and self.temperature != 1:
-            yield Fault("temperature", "is given and fitted too: give --temperature or --fit-temperature")
-
-
-def _fractions(config: object, *names: str) -> Iterator[Fault]:
-    for name in names:
-        value = getattr(config, name, None)
-        if value is not None and not 0 < value < 1:
-            yield Fault(name, f"must lie between 0 and 1; found {value:g}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecideSection:
-    """How the probabilities of `mtl zeroshot` become answers."""
-
-    multi_label: bool
-    threshold: float | dict[str, float]
-    abstain: float | None
-    target_precision: float | None
-    hold: int
-    confidence: float
-    curve: str | None
-
-    def faults(self) -> Iterator[Fault]:
-        """Probabilities; abstaining is for one label a text, and has one threshold."""
-        yield from _fractions(self, "abstain", "target_precision", "confidence")
-        yield from _positive(self, "hold")
-        own = self.threshold if isinstance(self.threshold, dict) else {"": self.threshold}
-        for name, value in own.items():
-            if not 0 < value < 1:
-                yield Fault(f"threshold.{name}".rstrip("."), f"must lie between 0 and 1; found {value:g}")
-        if self.abstain is not None and self.target_precision is not None:
-            yield Fault("abstain", "a threshold is given and asked for too: give --abstain or --target-precision")
-        for name in ("abstain", "target_precision", "curve"):
-            if self.multi_label and getattr(self, name) is not None:
-                yield Fault(
-                    name, "is for one label a text. With --multi-label a text may get no label: see --threshold"
-                )
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutSection(RunSection):
-    """The run folder of `mtl zeroshot`."""
-
-    folder: Literal["auto", "always", "never"]
-
-    def faults(self) -> Iterator[Fault]:
-        """A name asks for a folder."""
-        yield from super().faults()
-        if self.folder == "never" and self.name is not None:
-            yield Fault("folder", "is 'never', and out.name asks for one")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ZeroshotDataSection:
-    """Where the rows of the task of `mtl zeroshot` come from."""
-
-    source: SourceName
-    root: str | None
-    hub_timeout: float
-
-    def faults(self) -> Iterator[Fault]:
-        """As in training."""
-        yield from _positive(self, "hub_timeout")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ZeroshotConfig:
-    """`mtl zeroshot`."""
-
-    tasks: dict[str, TaskConfig]
-    weights: dict[str, float | Expression]
-    """What task files bring; it has no meaning here."""
-    split: Literal["train", "validation", "test"]
-    limit: int | None
-    data: ZeroshotDataSection
-
-    labels: dict[str, Any] | list[str] | None
-    templates: list[str]
-    run: str | None
-    checkpoint: str
-    backbone: Node
-    method: Node
-    verbalizer: Node
-    words_file: str | None
-    prior: Node
-    input: InputSection
-    calibrate: CalibrateSection
-    decide: DecideSection
-    out: OutSection
-    max_length: int
-    batch_tokens: int
-    cache: bool
-    explain: bool
-    bootstrap: int
-    seed: int
-    format: Literal["auto", "table", "jsonl"]
-    fabric: FabricSection
-
-    def faults(self) -> Iterator[Fault]:
-        """Positive counts."""
-        yield from _positive(self, "limit")
-        if len(self.tasks) > 1:
-            yield Fault("task", f"one data set is asked at a time; found {', '.join(self.tasks)}")
-        if self.tasks and (self.input.texts or self.input.file is not None):
-            yield Fault("task", "names a data set, and there are texts too: give --file or --text, or a task")
-        yield from _positive(self, "batch_tokens")
-        yield from _length(self)
-        yield from _not_negative(self, "bootstrap", "seed")
-        asked = {
-            "prior": self.prior.name != "none",
-            "verbalizer": self.verbalizer.name != "none",
-            "words_file": self.words_file is not None,
-            "calibrate.fit": self.calibrate.fit,
-            "decide.target_precision": self.decide.target_precision,
-        }
-        for key in [key for key, value in asked.items() if value and self.input.labels_column]:
-            yield Fault(key, "needs one label set for all texts; input.labels_column gives each text its own")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoctorSection:
-    """What `mtl doctor` looks at, and from where on it says something."""
-
-    sample: int
-    similar: float
-    margin: float
-    share: float
-    tokens: int
-    sense: float
-    shown: int
-    suggest: str | None
-
-    def faults(self) -> Iterator[Fault]:
-        """Positive counts, shares between 0 and 1."""
-        yield from _positive(self, "sample", "tokens", "shown")
-        yield from _fractions(self, "similar", "margin", "share", "sense")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoctorConfig(ZeroshotConfig):
-    """`mtl doctor`."""
-
-    doctor: DoctorSection
+        yield from positive(self, "batch_tokens")
+        yield from not_negative(self, "bootstrap", "seed")

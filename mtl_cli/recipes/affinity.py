@@ -20,7 +20,8 @@ import yaml
 
 from mtl_cli.config.convert import Node, convert_or_raise
 from mtl_cli.config.paths import outputs_dir
-from mtl_cli.config.schema import AffinityConfig, AffinityRunConfig, DataSection, MeasureSection, TrainConfig
+from mtl_cli.config.schema import DataSection, TrainConfig
+from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig, MeasureSection
 from mtl_cli.data.loader import Passes as Cut
 from mtl_cli.data.loader import StepLoader, limited
 from mtl_cli.data.sampler.all_tasks import AllTasks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 
 CHUNK = 1024
 """Texts scored at once: sorted by length inside, written in order."""

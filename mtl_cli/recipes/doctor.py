@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mtl_cli.config.question import DoctorQuestion
-from mtl_cli.config.schema import DoctorConfig
+from mtl_cli.config.schema_zeroshot import DoctorConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.zeroshot_fit import make_choice
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts

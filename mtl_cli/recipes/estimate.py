@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from mtl_cli.config.question import Point
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.recipes.chunks import CHUNK, chunk_of
 from mtl_cli.recipes.zeroshot_fit import make_choice, survey

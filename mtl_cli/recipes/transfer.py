@@ -14,7 +14,8 @@ from mtl_cli.config.compose import quoted
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Point, Question
 from mtl_cli.config.read import read
-from mtl_cli.config.schema import TrainConfig, TransferConfig
+from mtl_cli.config.schema import TrainConfig
+from mtl_cli.config.schema_transfer import TransferConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.builders import bind_all

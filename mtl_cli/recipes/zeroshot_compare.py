@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mtl_cli.config.question import Point
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.metrics.classification import Accuracy, MacroF1, Matthews
 from mtl_cli.metrics.paired import PairedScores, paired_scores

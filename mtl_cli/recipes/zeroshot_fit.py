@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
 from mtl_cli.zeroshot.calibration import Calibration, fit_temperature

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, did_you_mean
 from mtl_cli.tasks.files import Row, read_file, read_stream, text_of, text_stream
 from mtl_cli.tasks.kinds.classification import Classification

@@ -16,7 +16,7 @@ from mtl_cli.config.compose import quoted
 from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.paths import cache_dir
 from mtl_cli.config.question import Question
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.data.batch import Batch, Part
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone

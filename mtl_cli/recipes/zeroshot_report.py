@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.metrics.calibration import BINS, Coverage, coverage_curve, expected_calibration_error
 from mtl_cli.metrics.classification import Accuracy, MacroF1, Matthews
 from mtl_cli.metrics.multilabel import multilabel_scores

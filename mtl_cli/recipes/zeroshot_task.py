@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mtl_cli.config.schema import TaskConfig, ZeroshotConfig
+from mtl_cli.config.schema import TaskConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.tasks.files import Row

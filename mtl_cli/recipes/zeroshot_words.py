@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mtl_cli.config.schema import ZeroshotConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import RunError
 from mtl_cli.recipes.zeroshot_input import LabelSets
 from mtl_cli.runs.files import explained, write_text

@@ -4,7 +4,8 @@ import pytest
 
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import convert_or_raise
-from mtl_cli.config.schema import EvalConfig, RunSection, SourceConfig, TrainConfig, ZeroshotConfig
+from mtl_cli.config.schema import EvalConfig, RunSection, SourceConfig, TrainConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.expression import Expression
 
 NAN = float("nan")

@@ -8,15 +8,10 @@ from mtl_cli.cli.completion import primary_of
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import Node, bind, convert_or_raise
 from mtl_cli.config.paths import config_dir
-from mtl_cli.config.schema import (
-    AffinityConfig,
-    AffinityRunConfig,
-    DoctorConfig,
-    EvalConfig,
-    TrainConfig,
-    TransferConfig,
-    ZeroshotConfig,
-)
+from mtl_cli.config.schema import EvalConfig, TrainConfig
+from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig
+from mtl_cli.config.schema_transfer import TransferConfig
+from mtl_cli.config.schema_zeroshot import DoctorConfig, ZeroshotConfig
 from mtl_cli.config.sweep import points
 
 FILES = sorted(config_dir().rglob("*.yaml"))

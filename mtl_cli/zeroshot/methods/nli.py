@@ -147,15 +147,15 @@ def _of_run(models: Models, task: str | None, entailment: int | str | None) -> C
             problem = f"{found} entailment in pairs of texts by the names of the classes. Give method.task=NAME"
             raise ConfigError([Fault("method.task", f"{problem}; the run has {_told(heads)}")])
         return models.head(fitting[0].task)
-    names = [head.task for head in heads]
-    if task not in names:
-        raise ConfigError([Fault("method.task", f"the run has no head '{task}'. {did_you_mean(task, names)}")])
-    head = heads[names.index(task)]
+    named = {name: head for head in heads for name in (*head.tasks, head.task)}
+    if task not in named:
+        raise ConfigError([Fault("method.task", f"the run has no head '{task}'. {did_you_mean(task, named)}")])
+    head = named[task]
     if not head.pairs or not head.classes or (entailment is None and not _named(head.classes, "entail")):
         raise ConfigError(
             [Fault("method.task", f"'{task}' does not tell entailment in pairs of texts; the run has {_told(heads)}")]
         )
-    return models.head(task)
+    return models.head(head.task)
 
 
 def _preferred(fitting: Sequence[Head]) -> Sequence[Head]:

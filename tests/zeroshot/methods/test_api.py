@@ -15,7 +15,8 @@ from tests.zeroshot.fakes import Asked, label, named
 TEMPLATE = "Topic: {}."
 TEXTS = ["Shares fell", "", "no", "a text of some length " * 30, "été ☕", "no"]
 OPTIONS = {
-    "model": "tiny", "key_env": "MTL_TEST_KEY", "answers": "auto", "rule": "sum", "lead": "", "join": "\n", "samples": 1, "batch": 8, "parallel": 4,
+    "model": "tiny", "key_env": "MTL_TEST_KEY", "answers": "auto", "rule": "sum", "lead": "", "join": "\n",
+    "samples": 1, "batch": 8, "parallel": 4,
     "per_minute": None, "retries": 0, "timeout": 5.0, "text_chars": 8000, "body": {},
 }  # fmt: skip
 

@@ -231,3 +231,12 @@ def test_of_several_heads_one_is_named():
 def test_a_head_that_cannot_be_meant_is_refused(heads, options, message):
     with pytest.raises(ConfigError, match=message):
         NliMethod(Asked(*heads), **{**OPTIONS, **options})
+
+
+def test_a_shared_head_may_be_named_by_a_task_that_trained_it():
+    shared = Head("entailment", ("entailment", "not_entailment"), True, tasks=("snli", "cb"))
+    asked = Asked(shared, SST2)
+    NliMethod(asked, **{**OPTIONS, "task": "cb"})
+    assert asked.taken == ["entailment"]
+    with pytest.raises(ConfigError, match=r"the run has no head 'cbb'\. Did you mean 'cb'\?"):
+        NliMethod(Asked(shared), **{**OPTIONS, "task": "cbb"})
