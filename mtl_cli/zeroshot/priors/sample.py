@@ -31,8 +31,8 @@ class BatchCalibration(Prior):
     def shift(self, sampled: Sampled, choice: Choice) -> np.ndarray:
         """Minus the mean log-probabilities; 0 if there are too few texts."""
         if len(sampled.weights_S) < self._least:
-            few = f"{len(sampled.weights_S)} of the {self._least} texts (prior.least) that it takes to tell what the engine leans to"
-            log.warning("prior    sample: there are %s; scores are left as they are", few)
+            told = "prior sample: %d texts (prior.least=%d) are too few to tell what the engine leans to: scores are left as they are"
+            log.warning(told, len(sampled.weights_S), self._least)
             return np.zeros(len(sampled.labels))
         mean_GC = np.einsum("gsc,s->gc", log_softmax(choice.grouped(sampled.logits_SL)), sampled.weights_S)
         return choice.by_label(-mean_GC)

@@ -137,7 +137,7 @@ def test_of_too_few_texts_batch_calibration_takes_nothing_and_says_so(caplog):
     logits = np.array([[2.0, 0.0], [1.0, 0.0], [3.0, 1.0]])
     few = Sampled(logits, np.full(3, 1 / 3), ("a", "b"))
     assert BatchCalibration(least=4).shift(few, OneOf()).tolist() == [0, 0]
-    assert "there are 3 of the 4 texts (prior.least)" in caplog.text
+    assert "prior sample: 3 texts (prior.least=4) are too few to tell" in caplog.text
     assert BatchCalibration(least=3).shift(few, OneOf()).tolist() != [0, 0]
     with pytest.raises(ValueError, match="least must be 2 or more"):
         BatchCalibration(least=1)
