@@ -207,7 +207,7 @@ def test_a_text_longer_than_the_encoder_is_cut_and_counted(ask):
 
 def test_order_is_kept_over_more_than_one_chunk(ask, monkeypatch):
     whole = ask(*said(TEXTS))
-    monkeypatch.setattr("mtl_cli.recipes.zeroshot._CHUNK", 3)
+    monkeypatch.setattr("mtl_cli.recipes.chunks.CHUNK", 3)
     cut = ask(*said(TEXTS))
     assert texts_of(cut) == TEXTS
     assert scores(cut) == pytest.approx(scores(whole), abs=1e-5)

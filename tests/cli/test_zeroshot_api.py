@@ -39,7 +39,7 @@ def test_an_endpoint_answers_and_explains(ask):
         found = answers(ask(server, *TEXTS, "--prior", "none", "--explain"))
     assert [answer["text"] for answer in found] == ["Shares fell", "What a goal", ""]
     for answer in found:
-        scores = {n: sum(likelihood(f"{answer['text']}\nTopic:", f" {n}")) for n in ("sports", "business")}
+        scores = {n: sum(likelihood(f"Text: {answer['text']}\nTopic:", f" {n}")) for n in ("sports", "business")}
         best = max(scores, key=scores.get)
         assert answer["label"] == best
         assert answer["because"] == {
@@ -51,7 +51,7 @@ def test_an_endpoint_answers_and_explains(ask):
 
 def test_batch_calibration_is_the_default_and_none_wins(ask):
     with serving() as server:
-        calibrated = ask(server, *TEXTS)
+        calibrated = ask(server, *TEXTS, "prior.least=2")
         plain = ask(server, *TEXTS, "--prior", "none")
         count = len(server.seen)
         again = ask(server, *TEXTS, "--prior", "none")

@@ -235,6 +235,15 @@ def test_what_is_no_address_is_refused(url):
 # Stopping
 
 
+@pytest.fixture
+def interruptible():
+    """A worker of a parallel test run takes no notice of the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_not_held_up_by_a_silent_server():
     with serving(script=[silent(3.0)] * 4) as server:
         one = Client(server.url, "tiny", "MTL_TEST_KEY", LIMITS)
