@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.zeroshot.label_files import SUFFIXES, check_names, read_labels
 
 SHORT = {
     "pos": "positive", "neg": "negative", "neu": "neutral", "ent": "entailment", "con": "contradiction", "contra": "contradiction",
@@ -97,7 +96,7 @@ class Label:
 
 
 def parse_labels(text: str) -> dict[str, Any]:
-    """`pos,neg`, `pos=positive,neg=negative`, or a YAML file -> name -> text (None: the name itself) or mapping.
+    """`pos,neg`, `pos=positive,neg=negative`, or a file (YAML, or a label a line) -> name -> text (None: the name itself) or mapping.
 
     A label with a comma is put in double quotes.
 
@@ -105,12 +104,14 @@ def parse_labels(text: str) -> dict[str, Any]:
         ConfigError: a label is empty or stands twice, or the quotes are not as they must be.
         DataError: the file is not as it must be.
     """
-    if text.endswith((".yaml", ".yml")) and "," not in text:
+    if text.strip() and "," not in text and (text.lower().endswith(SUFFIXES) or Path(text).expanduser().exists()):
         return read_labels(Path(text).expanduser())
+    if text.startswith("[") and text.endswith("]"):
+        raise ConfigError(f"--labels takes labels without brackets: --labels '{text[1:-1]}'")
     parts = split_entries(text, "--labels")
     pairs = [part.partition("=") for part in parts]
     names = [name.strip() for name, _, _ in pairs]
-    _check(names)
+    check_names(names)
     return {
         name: (words.strip() or None) if equals else None for name, (_, equals, words) in zip(names, pairs, strict=True)
     }
@@ -130,38 +131,6 @@ def split_entries(text: str, of: str) -> list[str]:
     return parts
 
 
-def read_labels(path: Path) -> dict[str, Any]:
-    """Entries of a YAML file, as `parse_labels`. Raises `ConfigError` and `DataError` as it does."""
-    if not path.is_file():
-        raise DataError(f"--labels: there is no file {path}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        value, tree = yaml.safe_load(text), yaml.compose(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as YAML: {error}") from error
-    names = list(value) if isinstance(value, list | dict) else []
-    unquoted = [name for name in names if isinstance(name, bool) or not isinstance(name, str | int | float)]
-    if unquoted:
-        raise DataError(f"{path}: label {unquoted[0]!r} is no text to YAML: put it in quotes")
-    if isinstance(tree, yaml.MappingNode):
-        # YAML itself lets the last of equal keys win.
-        _check([key.value for key, _ in tree.value])
-    if isinstance(value, list):
-        _check([str(name) for name in value])
-        value = dict.fromkeys(map(str, value))
-    if not isinstance(value, Mapping):
-        raise DataError(f"{path}: must hold a list of labels, or a mapping of label to text")
-    return {str(name): entry for name, entry in value.items()}
-
-
-def _check(names: Sequence[str]) -> None:
-    if not names or "" in names:
-        raise ConfigError("--labels: there is an empty label; write --labels pos,neg")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"--labels: {', '.join(twice)} stands more than once")
-
-
 def make_labels(
     given: Mapping[str, Any] | Sequence[str] | None, templates: Sequence[str], least: int = 2
 ) -> tuple[list[Label], list[str]]:
@@ -179,7 +148,7 @@ def make_labels(
         ConfigError: too few labels, a template without `{}`, an unknown entry.
     """
     if isinstance(given, Sequence):
-        _check([str(name) for name in given])
+        check_names([str(name) for name in given])
         given = dict.fromkeys(map(str, given))
     if not given or len(given) < least:
         number, hint = ("one label", "") if least == 1 else ("two labels", ", or ask for one alone with --multi-label")
@@ -224,7 +193,12 @@ def cell_labels(value: object, known: Sequence[str] = ()) -> tuple[str, ...] | N
 
 
 def _template_faults(key: str, templates: Sequence[str]) -> list[Fault]:
-    return [Fault(key, f"'{t}' has no place for the label: write {{}} there") for t in templates if t.count("{}") != 1]
+    none = [Fault(key, f"'{t}' has no place for the label: write {{}} there") for t in templates if "{}" not in t]
+    return none + [
+        Fault(key, f"'{t}' has {t.count('{}')} places for the label: leave one {{}}")
+        for t in templates
+        if t.count("{}") > 1
+    ]
 
 
 def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], faults: list[Fault]) -> Label:
@@ -238,6 +212,8 @@ def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], fau
     if word is None and "description" not in own and name.lower() in SHORT:
         word = SHORT[name.lower()]
         said.append(f"label '{name}' is read as '{word}'; write {name}=... for another text")
+    if any(str(own.get(part, "x")).strip() == "" for part in ("text", "description")):
+        faults.append(Fault(f"labels.{name}", "its text is empty: leave it out, and the name stands for it"))
     listed = own.get("templates") or []
     own_templates = [str(t) for t in (listed if isinstance(listed, list) else [listed])]
     faults += _template_faults(f"labels.{name}.templates", own_templates)

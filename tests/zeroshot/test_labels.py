@@ -153,3 +153,50 @@ def test_a_label_that_stands_twice_in_a_file_is_refused(tmp_path):
     path.write_text("pos: good\nneg: bad\npos: fine\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="pos stands more than once"):
         parse_labels(str(path))
+
+
+def test_labels_of_a_file_are_named_as_they_are_written(tmp_path):
+    path = tmp_path / "l.yaml"
+    path.write_text("010: a\n0x10: b\n1_000: c\n1.50: d\n")
+    assert parse_labels(str(path)) == {"010": "a", "0x10": "b", "1_000": "c", "1.50": "d"}
+    path.write_text("[007, 7]")
+    assert list(parse_labels(str(path))) == ["007", "7"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("0: good\n0: bad\n", "0 stands more than once"),
+        ("1: good\ntrue: bad\n", "l.yaml:2: label 'true' is no text to YAML"),
+        ("yes: good\nb: c\n", "l.yaml:1: label 'yes' is no text to YAML"),
+        ("2020-01-01: good\nb: c\n", "label '2020-01-01' is no text"),
+        ("[a, [b]]", "label 'a list or mapping' is no text"),
+    ],
+)
+def test_a_label_that_yaml_reads_as_something_else_is_shown_as_it_is_written(tmp_path, content, message):
+    path = tmp_path / "l.yaml"
+    path.write_text(content)
+    with pytest.raises((ConfigError, DataError), match=re.escape(message)):
+        parse_labels(str(path))
+
+
+def test_a_text_file_holds_a_label_a_line(tmp_path):
+    path = tmp_path / "l.txt"
+    path.write_text("\ufeffgood, really\n\n bad \n", encoding="utf-8")
+    assert parse_labels(str(path)) == {"good, really": None, "bad": None}
+
+
+def test_brackets_folders_and_other_files_are_no_labels(tmp_path):
+    with pytest.raises(ConfigError, match=r"without brackets: --labels 'a,b'"):
+        parse_labels("[a,b]")
+    with pytest.raises(DataError, match="is a folder; give a file of labels"):
+        parse_labels(str(tmp_path))
+    (tmp_path / "l.csv").write_text("a")
+    with pytest.raises(DataError, match=r"l\.csv is a file, and a file of labels ends in \.yaml"):
+        parse_labels(f"{tmp_path}/l.csv")
+
+
+@pytest.mark.parametrize("entry", ["", {"description": " "}, {"text": ""}])
+def test_a_label_whose_text_is_empty_is_refused(entry):
+    with pytest.raises(ConfigError, match=r"labels\.a: its text is empty"):
+        make_labels({"a": entry, "b": None}, ["{}"])
