@@ -69,6 +69,10 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # else Python says so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.write(f"mtl: {message}\n")
     sys.stderr.flush()
     sys.exit(code)

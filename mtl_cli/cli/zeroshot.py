@@ -81,7 +81,13 @@ def command(
         bool, typer.Option("--cache", help="Keep scores on disk: a new label or row costs only itself.")
     ] = False,
     out: Annotated[
-        str | None, typer.Option("--out", "-o", metavar="NAME", help="Write a run folder of this name.")
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="NAME",
+            help="Name of the run folder, which alone is printed.",
+        ),
     ] = None,
     output: Annotated[
         str | None, typer.Option("--format", help="auto (table on a terminal, else jsonl), table or jsonl.")

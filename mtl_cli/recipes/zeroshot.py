@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ import numpy as np
 
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Question
-from mtl_cli.errors import ConfigError, DataError, Interrupted, RunError
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
+from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, RunError
 from mtl_cli.recipes.chunks import CHUNK, RUN_CHUNK, keeps_folder
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
@@ -102,6 +104,7 @@ class _Session:
         config = self.question.config()
         task = of_task(config)
         self.config = config = task.config if task else config
+        _check_folders(config)
         choice = make_choice(config)
         self.labels = LabelSets(config, choice.least_labels)
         self._models = AskedModels(self.question, config)
@@ -112,6 +115,7 @@ class _Session:
         self.choice = choice
         self.texts = Texts(config, self.labels, choice.least_labels, task.rows if task else None)
         self.words: str | None = None
+        self._told_same = False
         self.tally = (SeveralTally if config.decide.multi_label else OneTally)(config, task.note if task else "")
 
     def load(self, decision: Decision | None = None, words: Path | None = None) -> None:
@@ -129,6 +133,8 @@ class _Session:
         self._method: Method = self._engine.method.build(self._models)
         if self._method.needs_sample:
             self._method.fit(seen.drawn, self.labels.of(self.labels.common))
+        if self.config.cache and not self._method.remembers:
+            log.warning("method %s keeps no scores: --cache has no effect", self.config.method.name)
         self._scorer = Remembered(self._method)
         self.engine = f"{self.config.method.name}, {self._method.identity}"
         self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._kept_logits)
@@ -165,6 +171,19 @@ class _Session:
                 write_text(path, coverage_csv(result.curve))
         return result
 
+    def _tell_same(self, logits_NL: np.ndarray, names: Sequence[str]) -> None:
+        """Name labels that the first texts say the same of: nothing tells them apart."""
+        if self._told_same:
+            return
+        self._told_same = True
+        _, group_L, sizes = np.unique(logits_NL, axis=1, return_inverse=True, return_counts=True)
+        for group in np.flatnonzero(sizes > 1)[:3]:
+            same = ", ".join(name for name, own in zip(names, group_L.ravel(), strict=True) if own == group)
+            log.warning(
+                "labels %s get the same score for every text: the engine cannot tell them apart. `mtl doctor` looks why",
+                same,
+            )
+
     def _kept_logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
         chunks = (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
         return np.concatenate([self._scorer.keep(chunk, self.labels.of(names)).logits_NL for chunk in chunks])
@@ -176,6 +195,7 @@ class _Session:
         answers: dict[int, Answer] = {}
         for names, places in by_set.items():
             found = self._scorer.score([texts[i].text for i in places], self.labels.of(names))
+            self._tell_same(found.logits_NL, names)
             p_NL = self.decision.choice.probabilities(self.decision.calibration(found.logits_NL))
             for n, (i, p_L) in enumerate(zip(places, p_NL, strict=True)):
                 scores = {name: round(float(p), DIGITS) for name, p in zip(names, p_L, strict=True)}
@@ -184,6 +204,15 @@ class _Session:
                 because = _because(found, n, int(p_L.argmax()), names) if self.config.explain else None
                 answers[i] = Answer(text.text, decided, scores, text.gold, held, because)
         return [answers[i] for i in range(len(texts))]
+
+
+def _check_folders(config: ZeroshotConfig) -> None:
+    """Raise `ConfigError` if a file that is written at the end has no folder to be in."""
+    files = {"decide.curve": config.decide.curve, "words_file": config.words_file}
+    folders = {key: Path(file).expanduser().absolute().parent for key, file in files.items() if file is not None}
+    faults = [Fault(key, f"there is no folder {folder}") for key, folder in folders.items() if not folder.is_dir()]
+    if faults:
+        raise ConfigError(faults)
 
 
 def _because(scores: Scores, text: int, label: int, names: Sequence[str]) -> Because:
@@ -246,14 +275,17 @@ class _Filling:
                     answers.write(answer.record())
                     self._write(answer)
                     if number % RUN_CHUNK == 0 and stop.signal_number is not None:
-                        raise Interrupted(
-                            f"{session.tally.rows:,} texts are answered and saved in {self._path}. "
-                            f"To go on: the same command with --out {session.config.out.name or self._path.name} out.if_exists=resume",
-                            stop.signal_number,
-                        )
+                        raise Interrupted(self._kept(), stop.signal_number)
+        except BrokenPipeError:
+            raise Interrupted(f"the reader of the answers has gone; {self._kept()}", signal.SIGPIPE) from None
         finally:
             answers.close()
         self._finish(session.report())
+
+    def _kept(self) -> str:
+        name = self._session.config.out.name or self._path.name
+        saved = f"{self._session.tally.rows:,} texts are answered and saved in {self._path}"
+        return f"{saved}. To go on: the same command with --out {name} out.if_exists=resume"
 
     def _finish(self, result: Result) -> None:
         with explained(self._path):

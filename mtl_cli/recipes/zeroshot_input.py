@@ -110,7 +110,7 @@ class Texts:
         self._given = rows
         self._section, self._labels, self._least = config.input, labels, least
         self._gold = _several if config.decide.multi_label else _one
-        self._named = False
+        self._named = self._ids_told = False
         file = self._section.file
         waiting = sys.stdin is not None and not sys.stdin.isatty()
         self._streamed = file == "-" or (file is None and not self._section.texts and rows is None and waiting)
@@ -160,8 +160,27 @@ class Texts:
                     self._named = True
                     log.info("gold     column 'label' is read as the gold label")
             names = self._set(row if section.labels_column else None)
-            gold = _checked(row, column, "--label-column", lambda value: self._gold(value, names)) if column else None  # noqa: B023
-            yield Text(text, gold, names)
+            yield Text(text, self._gold_of(row, column, names) if column else None, names)
+
+    def _gold_of(self, row: Row, column: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        try:
+            gold = _checked(row, column, "--label-column", lambda value: self._gold(value, names))
+        except DataError as error:
+            if self._section.label_column is not None:
+                raise
+            raise DataError(
+                f"{error} The column was taken for its name; to read no gold labels: --label-column ''"
+            ) from error
+        if gold and not self._ids_told and str(row.values[column]).isdecimal() and str(row.values[column]) not in names:
+            self._ids_told = True
+            shown = ", ".join(f"{i} is {name}" for i, name in enumerate(names[:4])) + (
+                ", ..." if len(names) > 4 else ""
+            )
+            log.warning(
+                "gold labels are ids, read by the order of the labels: %s. If they mean others, order --labels so",
+                shown,
+            )
+        return gold
 
     def _set(self, row: Row | None) -> tuple[str, ...]:
         """The labels that a text may get."""

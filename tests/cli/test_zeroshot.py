@@ -357,3 +357,72 @@ def test_a_wrong_format_is_told(refused):
 
 def test_answers_keep_the_texts_own_letters(mtl):
     assert '"schön ☕"' in mtl("zeroshot", "backbone=tiny", "--labels", "gut,schlecht", "--text", "schön ☕").out
+
+
+# What would be taken for something else
+
+
+def csv_of(tmp_path, *rows):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    return str(path)
+
+
+def test_ids_of_gold_labels_are_told_how_they_are_read(mtl, tmp_path):
+    file = csv_of(tmp_path, ("a film", 0), ("no", 1))
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "pos,neg", "--file", file)
+    assert result.code == 0
+    assert "read by the order of the labels: 0 is pos, 1 is neg. If they mean others" in result.err
+    named = mtl("zeroshot", "backbone=tiny", "--labels", "0=bad,1=good", "--file", file)
+    assert "read by the order" not in named.err
+
+
+def test_a_column_that_happens_to_be_called_label_can_be_left_out(mtl, tmp_path):
+    file = csv_of(tmp_path, ("a film", "World"))
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "pos,neg", "--file", file)
+    assert (result.code, "to read no gold labels: --label-column ''" in result.err) == (2, True)
+    assert mtl("zeroshot", "backbone=tiny", "--labels", "pos,neg", "--file", file, "--label-column", "").code == 0
+
+
+def test_labels_that_are_not_told_apart_are_named(mtl):
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "good=bad,bad,fine", "--text", "x", "--text", "yy")
+    assert "labels good, bad get the same score for every text" in result.err
+    assert "`mtl doctor`" in result.err
+
+
+def test_a_cache_that_an_engine_does_not_use_is_told(mtl):
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", "--cache")
+    assert "method embed keeps no scores: --cache has no effect" in result.err
+
+
+@pytest.mark.parametrize(("flag", "key"), [("--curve", "decide.curve"), ("--words", "words_file")])
+def test_a_file_that_could_not_be_written_at_the_end_is_told_at_the_beginning(mtl, flag, key):
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", flag, "/nowhere/x.csv")
+    assert (result.code, result.out) == (2, "")
+    assert f"{key}: there is no folder /nowhere" in result.err
+
+
+def test_a_reader_that_goes_away_loses_no_answer(tmp_path):
+    rows = tmp_path / "rows.txt"
+    rows.write_text("".join(f"text number {i}\n" for i in range(20_000)))
+    words = [
+        sys.executable,
+        "-m",
+        "mtl_cli.cli.app",
+        "zeroshot",
+        "backbone=tiny",
+        "--labels",
+        "a,b",
+        "--file",
+        str(rows),
+    ]
+    child = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child.stdout.readline()
+    child.stdout.close()
+    said = child.stderr.read()
+    child.stderr.close()
+    assert child.wait() == 128 + 13
+    assert "the reader of the answers has gone; " in said
+    assert "To go on: the same command with --out zeroshot-" in said
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said

@@ -56,6 +56,8 @@ class Method(ABC):
     A builder gets the `Models` of the question before its options.
     """
 
+    remembers = False
+    """Whether it keeps scores in the cache of the question."""
     needs_sample = False
     """Whether `fit` must see texts before the first is scored."""
     remote = False
@@ -110,6 +112,8 @@ class PhraseMethod(Method):
         cache: remembers scores of pairs of text and phrase; None: nothing is remembered.
         spoken: whether a label's words alone are scored, without its description.
     """
+
+    remembers = True
 
     def __init__(self, cache: Cache | None, *, spoken: bool) -> None:
         self._cache, self._spoken = cache, spoken

@@ -57,6 +57,7 @@ class EnsembleMethod(Method):
         self._weights = dict(zip(names, weights_M.tolist(), strict=True))
         self._choice: Choice = AnyOf(0.5) if models.several else OneOf()
         self._scales: dict[str, _Scale] = {}
+        self.remembers = any(member.method.remembers for member in self._members.values())
         self.remote = any(member.method.remote for member in self._members.values())
 
     @property

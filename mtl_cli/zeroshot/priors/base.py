@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_cli.zeroshot.choice import Choice, log_softmax
+
+log = logging.getLogger(__name__)
 
 _ROUNDS = 1000
 _CLOSE = 1e-6
@@ -40,6 +43,22 @@ class Prior(ABC):
 
         It depends on the sampled texts as a set: not on their order.
         """
+
+
+def checked_least(least: int) -> int:
+    """The number of texts that a prior needs. Raises `ValueError` if one would be enough: it would be compared with itself."""
+    if least < 2:
+        raise ValueError(f"least must be 2 or more: one text would be compared with itself; found {least}")
+    return least
+
+
+def too_few(name: str, sampled: Sampled, least: int) -> bool:
+    """Whether a sample is too small to tell anything of an engine, which is said."""
+    few = len(sampled.weights_S) < least
+    if few:
+        told = "prior %s: %d texts (prior.least=%d) are too few to tell what the engine leans to: scores are left as they are"
+        log.warning(told, name, len(sampled.weights_S), least)
+    return few
 
 
 def matching_shift(logits_GSC: np.ndarray, weights_S: np.ndarray, prior_GC: np.ndarray) -> np.ndarray:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
 from mtl_cli.zeroshot.choice import Choice, log_softmax
-from mtl_cli.zeroshot.priors.base import Prior, Sampled
-
-log = logging.getLogger(__name__)
+from mtl_cli.zeroshot.priors.base import Prior, Sampled, checked_least, too_few
 
 
 class BatchCalibration(Prior):
@@ -24,15 +20,11 @@ class BatchCalibration(Prior):
     """
 
     def __init__(self, *, least: int) -> None:
-        if least < 2:
-            raise ValueError(f"least must be 2 or more: one text would be compared with itself; found {least}")
-        self._least = least
+        self._least = checked_least(least)
 
     def shift(self, sampled: Sampled, choice: Choice) -> np.ndarray:
         """Minus the mean log-probabilities; 0 if there are too few texts."""
-        if len(sampled.weights_S) < self._least:
-            told = "prior sample: %d texts (prior.least=%d) are too few to tell what the engine leans to: scores are left as they are"
-            log.warning(told, len(sampled.weights_S), self._least)
+        if too_few("sample", sampled, self._least):
             return np.zeros(len(sampled.labels))
         mean_GC = np.einsum("gsc,s->gc", log_softmax(choice.grouped(sampled.logits_SL)), sampled.weights_S)
         return choice.by_label(-mean_GC)

@@ -12,7 +12,7 @@ from mtl_cli.zeroshot.priors.shares import Shares
 from mtl_cli.zeroshot.priors.uniform import Uniform
 
 SHARES = {"a": 0.6, "b": 0.3, "c": 0.1}
-ALL = [NoPrior(), Uniform(), Shares(shares=SHARES), ExpectationMaximisation(), BatchCalibration(least=2)]
+ALL = [NoPrior(), Uniform(), Shares(shares=SHARES), ExpectationMaximisation(least=2), BatchCalibration(least=2)]
 SEVERAL = [prior for prior in ALL if not isinstance(prior, Uniform)]
 every = pytest.mark.parametrize("prior", ALL, ids=lambda prior: type(prior).__name__)
 
@@ -85,7 +85,7 @@ def test_em_is_a_fixed_point_of_its_own_step():
 
 def test_em_that_drops_a_label_stays_finite():
     certain = Sampled(np.array([[50.0, 0.0], [60.0, 0.0]]), np.array([0.5, 0.5]), ("a", "b"))
-    assert np.isfinite(ExpectationMaximisation().shift(certain, OneOf())).all()
+    assert np.isfinite(ExpectationMaximisation(least=2).shift(certain, OneOf())).all()
 
 
 @every
