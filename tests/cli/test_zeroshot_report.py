@@ -143,7 +143,8 @@ def test_a_gold_label_outside_the_set_names_its_line(mtl, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_kill_loses_no_whole_answer_and_the_rest_is_answered_to_the_same_end(mtl, cache, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_stop_loses_no_whole_answer_and_the_rest_is_answered_to_the_same_end(mtl, cache, tmp_path, number, code):
     rows = [{"text": f"row {i} " + "y" * 200, "label": "ab"[i % 2]} for i in range(2500)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = [*WORDS, "--file", "rows.jsonl", "--labels", "a,b", "--prior", "uniform", "batch_tokens=512"]
@@ -154,8 +155,10 @@ def test_a_kill_loses_no_whole_answer_and_the_rest_is_answered_to_the_same_end(m
     )  # fmt: skip
     while child.poll() is None and not (written.is_file() and written.stat().st_size):
         time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
+    child.send_signal(number)
+    _, said = child.communicate()
+    assert child.returncode == code
+    assert (b"To go on: the same command with --out cut out.if_exists=resume" in said) == (number == signal.SIGINT)
     before = written.read_bytes()
     assert 0 < before.count(b"\n") < 2500, "the machine was too fast for this test: give it more rows"
     assert not (tmp_path / "outputs/cut/summary.json").exists()
