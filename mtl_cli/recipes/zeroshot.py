@@ -37,6 +37,7 @@ from mtl_cli.train.loop import Stop
 from mtl_cli.zeroshot.answer import DIGITS, Answer, Because
 from mtl_cli.zeroshot.calibration import Calibration
 from mtl_cli.zeroshot.choice import OneOf
+from mtl_cli.zeroshot.labels import empty_faults
 from mtl_cli.zeroshot.methods.base import Method, Scores
 from mtl_cli.zeroshot.priors.base import Prior
 from mtl_cli.zeroshot.remembered import Remembered
@@ -107,6 +108,8 @@ class _Session:
         _check_folders(config)
         choice = make_choice(config)
         self.labels = LabelSets(config, choice.least_labels)
+        if self.labels.common and (faults := empty_faults(self.labels.of(self.labels.common))):
+            raise ConfigError(faults)
         self._models = AskedModels(self.question, config)
         self._engine = bound_engine(config)
         self._verbalizer: Verbalizer = self._engine.verbalizer.build(self._models)

@@ -163,6 +163,13 @@ def make_labels(
     return labels, said
 
 
+def empty_faults(labels: Sequence[Label]) -> list[Fault]:
+    """A fault for each label whose text or description is empty: an encoder would give it a meaning all the same."""
+    problem = "its text is empty: leave it out, and the name stands for it"
+    said = {one.name: (one.words[0].text, *([] if one.description is None else [one.description])) for one in labels}
+    return [Fault(f"labels.{name}", problem) for name, texts in said.items() if not all(text.strip() for text in texts)]
+
+
 def cell_labels(value: object, known: Sequence[str] = ()) -> tuple[str, ...] | None:
     """The labels in one cell of a column: a list, a JSON list as text, or names with `|` between them; None for an empty cell.
 
@@ -212,8 +219,6 @@ def _label(name: str, entry: Any, templates: Sequence[str], said: list[str], fau
     if word is None and "description" not in own and name.lower() in SHORT:
         word = SHORT[name.lower()]
         said.append(f"label '{name}' is read as '{word}'; write {name}=... for another text")
-    if any(str(own.get(part, "x")).strip() == "" for part in ("text", "description")):
-        faults.append(Fault(f"labels.{name}", "its text is empty: leave it out, and the name stands for it"))
     listed = own.get("templates") or []
     own_templates = [str(t) for t in (listed if isinstance(listed, list) else [listed])]
     faults += _template_faults(f"labels.{name}.templates", own_templates)

@@ -144,4 +144,4 @@ def test_what_cannot_be_asked_is_refused(doctor, mtl):
 def test_the_config_is_that_of_zeroshot_with_a_section_of_its_own(doctor):
     shown = yaml.safe_load(doctor("--labels", "a,b", "--sample", "7", "--cfg").out)
     assert shown["doctor"]["sample"] == 7
-    assert shown["batch_tokens"] == 4096
+    assert shown["batch_tokens"] == 1024

@@ -426,3 +426,10 @@ def test_a_reader_that_goes_away_loses_no_answer(tmp_path):
     assert "To go on: the same command with --out zeroshot-" in said
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
+
+
+def test_a_label_whose_text_is_empty_is_refused(mtl):
+    result = mtl("zeroshot", "backbone=tiny", "--labels", '"good=",bad', "--text", "x")
+    assert result.code == 0, "nothing behind = is the name"
+    result = mtl("zeroshot", "backbone=tiny", "labels={good: {text: ''}, bad: null}", "--text", "x")
+    assert (result.code, "labels.good: its text is empty" in result.err) == (2, True)

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from mtl_cli.errors import ConfigError, DataError
-from mtl_cli.zeroshot.labels import SHORT, Label, Word, make_labels, parse_labels
+from mtl_cli.zeroshot.labels import SHORT, Label, Word, empty_faults, make_labels, parse_labels
 
 
 def texts(given, templates=("{}",)):
@@ -196,7 +196,8 @@ def test_brackets_folders_and_other_files_are_no_labels(tmp_path):
         parse_labels(f"{tmp_path}/l.csv")
 
 
-@pytest.mark.parametrize("entry", ["", {"description": " "}, {"text": ""}])
-def test_a_label_whose_text_is_empty_is_refused(entry):
-    with pytest.raises(ConfigError, match=r"labels\.a: its text is empty"):
-        make_labels({"a": entry, "b": None}, ["{}"])
+@pytest.mark.parametrize("entry", ["", {"description": " "}, {"text": ""}, {"description": ""}])
+def test_a_label_whose_text_is_empty_is_a_fault(entry):
+    labels, _ = make_labels({"a": entry, "b": None, "c": {"description": "d"}}, ["{}"])
+    (fault,) = empty_faults(labels)
+    assert (fault.key, fault.problem[:17]) == ("labels.a", "its text is empty")
