@@ -7,55 +7,15 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from mtl_cli.errors import DataError, did_you_mean
+from mtl_cli.errors import DataError
+from mtl_cli.tasks.formats import columnar
+from mtl_cli.tasks.rows import Row, text_of
 
-
-@dataclass(frozen=True)
-class Row:
-    """One row and where it stands."""
-
-    where: str
-    """Such as `train.csv:12`, for messages."""
-    values: Mapping[str, Any]
-
-    def column(self, name: str, of: str) -> Any:
-        """The value of a column.
-
-        Raises:
-            DataError: there is no such column; names those that there are.
-        """
-        if name not in self.values:
-            columns = ", ".join(map(str, self.values))
-            raise DataError(
-                f"{self.where}: {of} reads column '{name}', which is missing. Columns here: {columns}. {did_you_mean(name, self.values)}"
-            )
-        return self.values[name]
-
-
-def text_of(row: Row, column: str, of: str) -> str:
-    """The text in a column; a number is its digits.
-
-    Raises:
-        DataError: there is no such column, or it holds null, a list, a mapping, or half a Unicode character.
-    """
-    value = row.column(column, of)
-    if value is None or isinstance(value, list | dict):
-        found = "is null" if value is None else f"holds a {type(value).__name__}"
-        raise DataError(f"{row.where}: column '{column}' {found}; {of} needs a text there")
-    text = str(value)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"{row.where}: column '{column}' holds half a Unicode character (a lone surrogate)"
-            ) from error
-    return text
+__all__ = ["SUFFIXES", "Row", "class_names", "read_file", "read_stream", "text_of", "text_stream"]
 
 
 def _jsonl(stream: Iterable[str], name: str) -> Iterator[Row]:
@@ -112,7 +72,11 @@ _READERS: dict[str, Callable[[Iterable[str], str], Iterator[Row]]] = {
     ".tsv": lambda stream, name: _delimited(stream, name, "\t"),
     ".txt": _txt,
 }
-SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
+_COLUMNAR = {
+    ".parquet": (columnar.parquet_rows, columnar.class_names_of_parquet),
+    ".arrow": (columnar.arrow_rows, columnar.class_names_of_arrow),
+}
+SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".arrow")
 """File formats of a data set, in the order they are looked for."""
 
 
@@ -148,18 +112,30 @@ def read_file(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        rows = _parquet(path)
+    if suffix in _COLUMNAR:
+        rows = _COLUMNAR[suffix][0](path)
     elif suffix in _READERS:
         rows = _text(path, suffix)
     else:
-        raise DataError(f"{path}: unknown format '{path.suffix}'; known: {', '.join([*_READERS, '.parquet'])}")
+        raise DataError(f"{path}: unknown format '{path.suffix}'; known: {', '.join([*_READERS, *_COLUMNAR])}")
     count = 0
     for row in rows:
         count += 1
         yield row
     if not count:
         raise DataError(f"{path}: the file has no rows")
+
+
+def class_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Names of the classes by column, in the order of their ids, where the file itself names them; empty for other formats.
+
+    Parquet and Arrow files of `datasets` do, for columns of type ClassLabel.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    form = _COLUMNAR.get(path.suffix.lower())
+    return form[1](path) if form else {}
 
 
 def _text(path: Path, suffix: str) -> Iterator[Row]:
@@ -182,21 +158,6 @@ def _undecodable_line(path: Path) -> int:
             except UnicodeDecodeError:
                 return number
     return 0
-
-
-def _parquet(path: Path) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=1024):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}:{number}", values)
-    except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError
-        raise DataError(f"{path}: not readable as Parquet: {error}") from error
 
 
 def text_stream(binary: IO[bytes]) -> IO[str]:

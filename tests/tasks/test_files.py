@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from mtl_cli.errors import DataError
-from mtl_cli.tasks.files import Row, read_file, read_stream, text_stream
+from mtl_cli.tasks.files import Row, class_names, read_file, read_stream, text_stream
 
 
 def written(tmp_path, name, content):
@@ -149,3 +149,35 @@ def test_rows_come_one_at_a_time_before_a_broken_line_is_reached(tmp_path):
 def test_a_stream_is_read_like_a_file_under_the_name_given():
     stream = text_stream(io.BytesIO(b"\xef\xbb\xbftext\tn\n\xc3\xa9t\xc3\xa9\t1\n"))
     assert list(read_stream(stream, ".tsv", "<stdin>")) == [Row("<stdin>:2", {"text": "été", "n": "1"})]
+
+
+def test_parquet_and_arrow_files_of_datasets_name_their_own_classes(tmp_path):
+    import datasets
+
+    label = datasets.ClassLabel(names=["positive", "negative"])
+    features = datasets.Features(text=datasets.Value("string"), label=label)
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features)
+    rows.to_parquet(tmp_path / "x.parquet")
+    rows.save_to_disk(tmp_path / "saved")
+    (arrow,) = (tmp_path / "saved").glob("*.arrow")
+    for path in (tmp_path / "x.parquet", arrow):
+        assert class_names(path) == {"label": ("positive", "negative")}
+        assert [row.values for row in read_file(path)] == [{"text": "a", "label": 0}, {"text": "b", "label": 1}]
+
+
+def test_files_without_such_names_give_none(tmp_path):
+    table = pyarrow.table({"text": ["a"]}).replace_schema_metadata({"huggingface": '{"info": []}', "pandas": "{}"})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    assert class_names(tmp_path / "x.parquet") == {}
+    assert class_names(written(tmp_path, "x.csv", "text\na\n")) == {}
+    with pytest.raises(DataError, match="not readable as Parquet"):
+        class_names(written(tmp_path, "y.parquet", "junk"))
+
+
+def test_an_arrow_file_with_a_footer_is_read_too(tmp_path):
+    table = pyarrow.table({"text": [str(i) for i in range(3000)]})
+    with pyarrow.ipc.new_file(tmp_path / "x.arrow", table.schema) as out:
+        out.write_table(table)
+    rows = list(read_file(tmp_path / "x.arrow"))
+    assert [row.values["text"] for row in rows] == [str(i) for i in range(3000)]
+    assert rows[-1].where.endswith("x.arrow:3000")
