@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+_LONGEST_WORD = 200
+"""Characters of a value in a message; what is longer is cut in its middle."""
+_LONGEST_FAULT = 2000
+_MOST_FAULTS = 20
+_MOST_OPTIONS = 40
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 
 class MtlError(Exception):
@@ -16,11 +25,17 @@ class MtlError(Exception):
 class RunError(MtlError):
     """A run started and could not go on: exit code 1."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
+
 
 class DataError(MtlError):
     """A data file, column or label is not what the task asks for: exit code 2."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
 
 class Interrupted(MtlError):  # noqa: N818
@@ -53,19 +68,79 @@ class Fault:
 
 
 class ConfigError(MtlError):
-    """What was asked cannot be run: exit code 2. Holds every fault found, not only the first."""
+    """What was asked cannot be run: exit code 2. Holds every fault found, not only the first; the message lists the first ones."""
 
     exit_code = 2
 
     def __init__(self, faults: Iterable[Fault] | str) -> None:
         self.faults: Sequence[Fault] = [Fault("", faults)] if isinstance(faults, str) else list(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        lines = [shortened(str(fault)) for fault in self.faults[:_MOST_FAULTS]]
+        if len(self.faults) > _MOST_FAULTS:
+            lines.append(f"... and {len(self.faults) - _MOST_FAULTS:,} more")
+        super().__init__("\n".join(lines))
+
+
+def cut(text: str, most: int = _LONGEST_WORD) -> str:
+    """A text of at most so many characters and a note: a longer one without its middle."""
+    if len(text) <= most:
+        return text
+    head, tail = most * 2 // 3, most // 3
+    return f"{text[:head]}...({len(text) - head - tail:,} more characters)...{text[-tail:]}"
+
+
+def shortened(message: str) -> str:
+    """A message in which no value is echoed at full length."""
+    return cut(_LONG_WORD.sub(lambda found: cut(found[0]), message), _LONGEST_FAULT)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas; of very many the first, and how many there are."""
+    known = [cut(name, 60) for name in names]
+    if len(known) <= _MOST_OPTIONS:
+        return ", ".join(known)
+    return f"{', '.join(known[:_MOST_OPTIONS])}, ... ({len(known):,} in all)"
+
+
+def closest(name: str, options: Iterable[str]) -> str | None:
+    """The option that a name was probably meant to be, whatever its case; None if none is close."""
+    if len(name) > _LONGEST_WORD:
+        return None
+    by_folded = {normal(option).casefold(): option for option in options}
+    found = difflib.get_close_matches(normal(name).casefold(), by_folded, n=1, cutoff=0.65)
+    return by_folded[found[0]] if found else None
+
+
+def normal(text: str) -> str:
+    """A text in which letters with accents are one character each, however they were typed."""
+    return unicodedata.normalize("NFC", text)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """A sentence that names the closest option, or lists all of them if none is close; empty if there are none."""
+    """A sentence that names the closest option, or lists all of them if none is close; empty if there are none.
+
+    A name that looks the same as the option is shown by the code points in which the two differ.
+    """
     known = sorted(options)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return f"There is: {', '.join(known)}." if known else ""
+    close = closest(name, known)
+    if close is None:
+        return f"There is: {listed(known)}." if known else ""
+    if looks_alike(name, close):
+        return f"Did you mean '{close}'? It looks the same: found {code_points(name, close)}, not {code_points(close, name)}."
+    return f"Did you mean '{close}'?"
+
+
+def looks_alike(a: str, b: str) -> bool:
+    """Whether two different texts are the same to the eye: composed in another way, or with marks of no width."""
+    return a != b and _visible(a) == _visible(b)
+
+
+def _visible(text: str) -> str:
+    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return " ".join(shown.split())
+
+
+def code_points(text: str, other: str) -> str:
+    """The code points of a text from where it differs from another one, at most six."""
+    start = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
+    points = [f"U+{ord(c):04X}" for c in text[start : start + 6]]
+    return " ".join(points) if points else "nothing more"

@@ -18,7 +18,9 @@ MAY_IMPORT = {
     "errors": set(),
     "hub": set(),
     "expression": {"errors"},
-    "config": {"errors", "expression", ROOT},
+    "redact": set(),
+    "yaml_text": set(),
+    "config": {"errors", "expression", "redact", "yaml_text", ROOT},
     "offline": {"errors", "config"},
     "tasks": {"errors", "hub"},
     "data": {"tasks", "errors", "expression"},
@@ -26,12 +28,12 @@ MAY_IMPORT = {
     "weighting": set(),
     "optim": {"errors"},
     "metrics": set(),
-    "runs": {"errors", ROOT},
-    "report": {"runs", "metrics", "errors"},
+    "runs": {"errors", "redact", "yaml_text", ROOT},
+    "report": {"runs", "metrics", "errors", "redact"},
     "launch": {"errors"},
     "train": {"data", "model", "weighting", "optim", "metrics", "tasks", "errors"},
-    "zeroshot": {"tasks", "data", "model", "metrics", "errors"},
-    "cli": {"errors", "config", ROOT},
+    "zeroshot": {"tasks", "data", "model", "metrics", "errors", "redact", "yaml_text"},
+    "cli": {"errors", "config", "redact", ROOT},
 }
 MAY_IMPORT["recipes"] = MAY_IMPORT.keys() - {"cli"}
 

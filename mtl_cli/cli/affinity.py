@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+from mtl_cli.cli.common import (
+    ConfigDir,
+    Debug,
+    Overrides,
+    Quiet,
+    ShowConfig,
+    Trust,
+    composed,
+    print_config,
+    quiet_libraries,
+)
 from mtl_cli.cli.completion import primary_of
+
+
+def _trust(values: dict[str, Any], primary: str) -> None:
+    """Note that the run is trusted. Raises `ConfigError` where no run is given."""
+    if primary == "affinity":
+        from mtl_cli.errors import ConfigError
+
+        raise ConfigError("--trust is for a run folder: give run=FOLDER")
+    values["trust"] = True
 
 
 def command(
     overrides: Overrides = None,
+    trust: Trust = False,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
     quiet: Quiet = False,
@@ -38,6 +60,8 @@ def command(
     if quiet and primary == "affinity":
         words = ["train.progress=none", *words]  # first, so that the user's own word comes later and holds
     config = composed(primary, words, config_dir)
+    if trust:
+        _trust(config.values, primary)
     if cfg:
         print_config(config.values)
         return

@@ -11,6 +11,7 @@ import typer
 import mtl_cli
 from mtl_cli.cli import affinity, check, doctor, evaluate, ls, offline, runs, train, transfer, zeroshot
 from mtl_cli.errors import MtlError
+from mtl_cli.redact import forget, redact
 
 app = typer.Typer(
     name="mtl", help=mtl_cli.__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -50,6 +51,7 @@ def main() -> None:
 
     0 done, 2 asked wrong, 1 failed, 130 interrupted (128 plus the signal's number).
     """
+    forget()
     try:
         app()
     except MtlError as error:
@@ -73,7 +75,7 @@ def _fail(message: str, code: int) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # else Python says so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.write(f"mtl: {message}\n")
+    sys.stderr.write(f"mtl: {redact(message)}\n")
     sys.stderr.flush()
     sys.exit(code)
 

@@ -27,6 +27,12 @@ ConfigDir = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback instead of a message when something fails.")]
 ShowConfig = Annotated[bool, typer.Option("--cfg", help="Print the composed config and stop.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Let the config of a run folder run the code that it names, and read the environment."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and results only.")]
 
 
@@ -39,10 +45,12 @@ def composed(primary: str, overrides: list[str] | None, config_dir: str | None) 
 
 
 def print_config(values: dict[str, Any]) -> None:
-    """Write a config to standard output as YAML."""
+    """Write a config to standard output as YAML; what came from the environment as it was written."""
     import yaml
 
-    typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+    from mtl_cli.redact import as_written, redact
+
+    typer.echo(redact(yaml.safe_dump(as_written(values), sort_keys=False, allow_unicode=True)), nl=False)
 
 
 def quiet_libraries() -> None:

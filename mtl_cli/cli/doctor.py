@@ -21,7 +21,7 @@ from mtl_cli.cli.asking import (
     labels_of,
     shares_of,
 )
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, print_config, quiet_libraries
+from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, Trust, print_config, quiet_libraries
 
 if TYPE_CHECKING:
     from mtl_cli.recipes.doctor import Diagnosis
@@ -51,6 +51,7 @@ def command(
             "--suggest", metavar="FILE.yaml", help="Write the labels as they might be said, for --labels to read."
         ),
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a report.")] = False,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
@@ -78,7 +79,7 @@ def command(
     given = {
         "input.texts": text or None, "input.file": file, "input.text_column": text_column, "input.label_column": label_column,
         "templates": template or None, "decide.multi_label": multi_label or None, "prior": shares_of(prior), "method.path": model,
-        "doctor.sample": sample, "doctor.suggest": suggest, **labels_of(labels),
+        "doctor.sample": sample, "doctor.suggest": suggest, "trust": trust or None, **labels_of(labels),
     }  # fmt: skip
     flags = {key: value for key, value in given.items() if value is not None}
     words = (*(overrides or []), *chosen_prior(prior))

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+from mtl_cli.cli.common import (
+    ConfigDir,
+    Debug,
+    Overrides,
+    Quiet,
+    ShowConfig,
+    Trust,
+    composed,
+    print_config,
+    quiet_libraries,
+)
 
 
 def command(
     overrides: Overrides = None,
+    trust: Trust = False,
     cfg: ShowConfig = False,
     config_dir: ConfigDir = None,
     quiet: Quiet = False,
@@ -32,6 +43,7 @@ def command(
 
     setup_messages(quiet)
     config = composed("eval", overrides, config_dir)
+    config.values["trust"] |= trust
     if cfg:
         print_config(config.values)
         return

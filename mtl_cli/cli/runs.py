@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtl_cli.cli.common import Debug
+from mtl_cli.cli.common import Debug, Trust
 
 if TYPE_CHECKING:
     from mtl_cli.report.collect import RunRecord
@@ -95,6 +95,7 @@ def compare(
     ] = None,
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=100, help="Resamples for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling.")] = 0,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV.")] = False,
     debug: Debug = False,  # noqa: ARG001
@@ -117,7 +118,9 @@ def compare(
     from mtl_cli.report.verdicts import verdict_csv, verdict_json, verdict_table
     from mtl_cli.runs.files import plain
 
-    found = compare_runs([Path(run) for run in runs], [Path(b) for b in baseline or []], Resampling(bootstrap, seed))
+    found = compare_runs(
+        [Path(run) for run in runs], [Path(b) for b in baseline or []], Resampling(bootstrap, seed), trust=trust
+    )
     if as_json:
         typer.echo(json.dumps(plain(verdict_json(found)), ensure_ascii=False, indent=2))
     else:

@@ -23,7 +23,7 @@ from mtl_cli.cli.asking import (
     labels_of,
     shares_of,
 )
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, print_config, quiet_libraries
+from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, Trust, print_config, quiet_libraries
 
 if TYPE_CHECKING:
     from mtl_cli.config.question import Question
@@ -96,6 +96,7 @@ def command(
         bool,
         typer.Option("--multirun", "-m", help="Compare: every combination of values, such as method=embed,causal."),
     ] = False,
+    trust: Trust = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would take, in tokens, passes and minutes, and stop.")
     ] = False,
@@ -131,6 +132,7 @@ def command(
         "decide.target_precision": target_precision, "decide.hold": hold, "decide.curve": curve,
         "calibrate.temperature": temperature, "calibrate.fit": fit_temperature, "out.name": out,
         "explain": explain or None, "cache": cache or None, "method.path": model, "words_file": words,
+        "trust": trust or None,
     }  # fmt: skip
     given.update(labels_of(labels))
     question = _question([*(overrides or []), *chosen_prior(prior)], given, config_dir)

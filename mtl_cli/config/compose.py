@@ -1,7 +1,11 @@
-"""Overrides -> one plain dict, by Hydra; Hydra's errors become ours, all at once."""
+"""Overrides -> one plain dict, by Hydra; Hydra's errors become ours, all at once.
+
+What an interpolation reads from the environment is used and marked (`redact`), so that files get the interpolation back.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,12 +26,21 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from mtl_cli.config.environment import resolved
 from mtl_cli.config.paths import config_dir
+from mtl_cli.config.primaries import sections, takes
 from mtl_cli.config.registry import FAMILIES
-from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.config.words import field_word
+from mtl_cli.errors import ConfigError, Fault, closest, cut, did_you_mean, listed, looks_alike
+from mtl_cli.redact import is_variable, shortened_secret
+from mtl_cli.yaml_text import DEPTH, check_size
 
-# ValueError, TypeError: what Hydra says to task=3 and task=[3], and to a YAML file that is not UTF-8.
-_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError)
+# ValueError, TypeError: what Hydra says to task=3 and task=[3], and to a YAML file that is not UTF-8; OSError: to a name
+# that is too long for a file.
+_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError, RecursionError, OSError)
+_LONG_OVERRIDE = 300
+_LARGEST_FILE = 10_000_000
+"""Bytes of a YAML file of the user's."""
 
 
 _NO_TEXT = ("true", "false", "null", "inf", "nan")
@@ -56,10 +69,29 @@ def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
             raise ConfigError(
                 f"--config-dir: {hidden[0]} has the name of a shipped file, which would be taken instead. Rename it."
             )
+        _check_files(folder)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         _add_folders(loader, config_dirs)
         yield loader
+
+
+def _check_files(folder: Path) -> None:
+    """Raise `ConfigError` for YAML files that would grow without bound when they are read."""
+    faults: list[Fault] = []
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            if path.stat().st_size > _LARGEST_FILE:
+                raise ValueError(f"it is larger than {_LARGEST_FILE // 1_000_000} MB")
+            check_size(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            # What is no YAML or no UTF-8 matters only if it is chosen, and is refused then.
+            if not isinstance(error, UnicodeDecodeError):
+                faults.append(Fault("", f"--config-dir: {path} cannot be used: {error}"))
+        except (YAMLError, OSError):
+            continue
+    if faults:
+        raise ConfigError(faults)
 
 
 def _add_folders(loader: ConfigLoader, config_dirs: Sequence[Path]) -> None:
@@ -83,16 +115,80 @@ def compose(primary: str, overrides: Sequence[str], config_dirs: Sequence[Path] 
         ConfigError: with every override that names no key or no option, or with missing values.
     """
     with loaded(config_dirs) as loader:
+        if faults := list(_foreign_faults(overrides)):
+            raise ConfigError(faults)
         try:
             config = hydra_compose(primary, list(overrides), return_hydra_config=True)
         except _ERRORS as error:
             raise ConfigError(_diagnose(primary, overrides, loader, error)) from error
-        if faults := list(_several_faults(overrides)):
+        if faults := [*_several_faults(overrides), *_section_faults(primary, config)]:
             raise ConfigError(faults)
         try:
             return _plain(config)
         except OmegaConfBaseException as error:
-            raise ConfigError([Fault(error.full_key or "", str(error).splitlines()[0])]) from error
+            raise ConfigError([Fault(error.full_key or "", _resolving(error))]) from error
+
+
+def _resolving(error: OmegaConfBaseException) -> str:
+    """What an interpolation is refused with, and what can be done."""
+    text = str(error).splitlines()[0]
+    missing = re.search(r"Environment variable '(.*?)' not found", text)
+    if missing:
+        return f"the environment variable {missing[1]} is not set. Set it (export {missing[1]}=...), or give the value itself"
+    return f"{text}. To write ${{...}} as plain text, put a backslash before it"
+
+
+def parsed(text: str) -> Override:
+    """An override in Hydra's grammar. Raises `ConfigError` with the quotes that it may lack."""
+    try:
+        return OverridesParser.create().parse_overrides([text])[0]
+    except (HydraException, RecursionError) as error:
+        raise ConfigError([_grammar_fault(text, error)]) from error
+
+
+def _grammar_fault(text: str, error: Exception) -> Fault:
+    if isinstance(error, RecursionError):
+        return Fault("", f"'{cut(text)}' is nested too deep")
+    if len(text) > _LONG_OVERRIDE:  # Hydra repeats the whole of it
+        return Fault(
+            "", f"'{cut(text)}' is not KEY=VALUE in Hydra's grammar. Put a long text in quotes: KEY='\"TEXT\"'"
+        )
+    said = "\n".join(line for line in str(error).splitlines() if not line.startswith("See https://hydra.cc"))
+    return Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {said}") + _quoting_hint(text))
+
+
+def _foreign_faults(overrides: Sequence[str]) -> Iterator[Fault]:
+    """Hydra's own settings: they load plugins and search paths of others, and nothing of ours reads them. And what is nested too deep."""
+    for text in overrides:
+        if _depth(text) > DEPTH:
+            yield Fault("", f"'{cut(text)}' is nested deeper than {DEPTH} levels. Put such values into a YAML file")
+        key = re.split(r"[=:@]", text.lstrip("+~"), maxsplit=1)[0]
+        if key in ("hydra", "hydra_plugins") or key.startswith(("hydra.", "hydra/", "hydra_plugins/")):
+            yield Fault(key, "Hydra's own settings have no effect here. Folders with YAML files: --config-dir DIR")
+
+
+def _depth(text: str) -> int:
+    """Brackets that are open at once, at most."""
+    steps = [(c in "[{(") - (c in "]})") for c in text if c in "[]{}()"]
+    return max(itertools.accumulate(steps), default=0)
+
+
+def _section_faults(primary: str, config: DictConfig) -> Iterator[Fault]:
+    """Sections that an override replaced by a value, or took away."""
+    found = cast(Mapping[str, Any], OmegaConf.to_container(config, resolve=False))
+    for name, inside in sections(primary).items():
+        value = found.get(name, _GONE)
+        if isinstance(value, Mapping) or (isinstance(value, str) and (name in FAMILIES or "${" in value)):
+            continue
+        yield _no_section(name, inside, "it is taken away" if value is _GONE else f"found {cut(repr(value))}")
+
+
+def _no_section(name: str, inside: Sequence[str], found: str) -> Fault:
+    such = f"such as {listed(f'{name}.{key}' for key in inside)}" if inside else "each with a name"
+    return Fault(name, f"is a section of keys, {such}; {found}")
+
+
+_GONE = object()
 
 
 def _plain(config: DictConfig) -> Composed:
@@ -102,13 +198,22 @@ def _plain(config: DictConfig) -> Composed:
     missing = sorted(OmegaConf.missing_keys(own))
     if missing:
         raise ConfigError([Fault(key, f"missing: give {key}=VALUE") for key in missing])
-    try:
-        values = cast(dict[str, Any], OmegaConf.to_container(own, resolve=True))
-    except OmegaConfBaseException as error:
-        raise ConfigError(str(error)) from error
+    values = resolved(own)
+    if faults := list(_key_faults(values)):
+        raise ConfigError(faults)
     if isinstance(values.get("task"), Mapping):
         raise ConfigError([Fault("task", "the chosen YAML file lacks its first line: # @package _global_")])
     return Composed(values, choices)
+
+
+def _key_faults(value: Any, key: str = "") -> Iterator[Fault]:
+    """A secret where the name of the variable that holds it belongs; it is not shown."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _key_faults(item, f"{key}.{name}" if key else str(name))
+    elif key.endswith("key_env") and isinstance(value, str) and not is_variable(value):
+        how = f"found {shortened_secret(value)}. If that is the key itself: export MY_KEY=..., then {key}=MY_KEY"
+        yield Fault(key, f"must be the name of an environment variable, such as OPENAI_API_KEY; {how}")
 
 
 def options(loader: ConfigLoader, group: str) -> list[str]:
@@ -131,13 +236,9 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
     value_overrides: list[Override] = []
     for text in overrides:
         try:
-            override = OverridesParser.create().parse_overrides([text])[0]
-        except HydraException as bad:
-            faults.append(
-                Fault(
-                    "", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {bad}") + _quoting_hint(text)
-                )
-            )
+            override = parsed(text)
+        except ConfigError as bad:
+            faults.extend(bad.faults)
             continue
         if override.key_or_group in known - taken:
             faults.append(
@@ -196,13 +297,22 @@ def _value_faults(
         base = hydra_compose(primary, group_overrides)
     except _ERRORS:
         return
-    keys = _dotted(OmegaConf.to_container(base, resolve=False))
+    values = OmegaConf.to_container(base, resolve=False)
+    keys = _dotted(values)
     for override in value_overrides:
         key = override.key_or_group
         if override.is_sweep_override():
-            yield Fault(key, "several values: add -m to sweep over them, or write [a,b] for a list")
+            how = "add -m to sweep over them, or write [a,b] for a list"
+            yield Fault(key, f"several values: {how}.{_quoting_hint(str(override.input_line))}")
+        elif key in (known_sections := sections(primary)) and not isinstance(override.value(), Mapping):
+            yield _no_section(key, known_sections[key], f"found {cut(repr(override.value()))}")
         elif not override.is_add() and not override.is_force_add() and key not in keys:
-            yield Fault(key, f"unknown key. {_nearest(key, keys | known)} To add it: +{key}=...")
+            yield Fault(key, f"unknown key. {_nearest(key, keys | known)}{_adding(primary, key, values)}".rstrip())
+
+
+def _adding(primary: str, key: str, values: Any) -> str:
+    """How a key is added, where the config takes other keys than those it has."""
+    return f" To add it: +{key}=..." if takes(primary, key, values) else ""
 
 
 def _dotted(value: Any, prefix: str = "") -> set[str]:
@@ -215,15 +325,23 @@ def _dotted(value: Any, prefix: str = "") -> set[str]:
 
 
 def _nearest(key: str, keys: set[str]) -> str:
-    hint = did_you_mean(key, keys)
-    if hint.startswith("Did"):
-        return hint
+    if word := field_word(key, keys):
+        return word
+    section, _, leaf = key.rpartition(".")
+    siblings = {k.rpartition(".")[2]: k for k in sorted(keys) if k.rpartition(".")[0] == section}
+    # By its last name: the rest, which all of a section share, would make any two keys of it look alike.
+    if section in keys or not section:
+        if (near := closest(leaf, siblings)) is not None:
+            return (
+                did_you_mean(key, [siblings[near]]) if looks_alike(leaf, near) else f"Did you mean '{siblings[near]}'?"
+            )
+    elif closest(key, keys) is not None:
+        return did_you_mean(key, keys)
     # A leaf that exists elsewhere, such as lr for optim.lr.
-    same = sorted(k for k in keys if k.rpartition(".")[2] == key.rpartition(".")[2])
-    if same:
-        return f"Did you mean '{same[0]}'?"
-    siblings = sorted(k for k in keys if k.rpartition(".")[0] == key.rpartition(".")[0])
-    return f"There is: {', '.join(siblings[:12])}." if siblings else ""
+    elsewhere = sorted(k for k in keys if k.rpartition(".")[2].lower() == leaf.lower())
+    if elsewhere:
+        return f"Did you mean '{elsewhere[0]}'?"
+    return f"There is: {listed(siblings.values() if siblings else sorted(k for k in keys if '.' not in k))}."
 
 
 def _quoting_hint(text: str) -> str:
@@ -231,7 +349,7 @@ def _quoting_hint(text: str) -> str:
     key, _, value = text.partition("=")
     if not value or "'" in text or '"' in text:
         return ""
-    return f"""\nIf the value is one text or expression, give it quotes inside the shell's: '{key}="{value}"'"""
+    return f"""\nIf the value is one text or expression, give it quotes inside the shell's: '{key}="{cut(value)}"'"""
 
 
 def _first_paragraph(text: str) -> str:

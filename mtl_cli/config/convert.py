@@ -17,10 +17,15 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Union, runtime_checkable
 
 from mtl_cli.config.registry import FAMILIES, resolve, resolve_target
-from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.errors import ConfigError, Fault, cut, did_you_mean, listed
 from mtl_cli.expression import Expression
+from mtl_cli.redact import as_written
 
 T = TypeVar("T")
+
+
+_HINTS = 50
+"""Unknown names for which the closest known one is looked for; beyond, looking takes too long."""
 
 
 class _Bad:
@@ -98,9 +103,12 @@ def _convert(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
 
 
 def _shown(value: object) -> str:
-    return repr(value) if isinstance(value, str | int | float | bool) or value is None else type(value).__name__
+    """A value for a message; what came from the environment as it was written."""
+    value = as_written(value)
+    return cut(repr(value)) if isinstance(value, str | int | float | bool) or value is None else type(value).__name__
 
 
+_YAML_WORDS = "YAML reads yes, no, on, off, true, false and null as no text: put the word in quotes, such as 'no'"
 _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -126,8 +134,20 @@ def _scalar(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
         return str(value)
     if cls is Path and isinstance(value, str):
         return Path(value)
-    faults.append(Fault(key, f"must be {_WORDS.get(cls, getattr(cls, '__name__', cls))}; found {_shown(value)}"))
+    faults.append(
+        Fault(
+            key,
+            f"must be {_WORDS.get(cls, getattr(cls, '__name__', cls))}; found {_shown(value)}{_unquoted(cls, value)}",
+        )
+    )
     return BAD
+
+
+def _unquoted(cls: Any, value: object) -> str:
+    """What to do where a text was meant and YAML read a word of its own."""
+    if cls is not str or not (value is None or isinstance(value, bool)):
+        return ""
+    return f". {_YAML_WORDS}"
 
 
 def _literal(choices: tuple[Any, ...], value: object, faults: list[Fault], key: str) -> Any:
@@ -160,10 +180,16 @@ def _union(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if len(tried) == 1 or nested:
         faults.extend((nested or tried)[0])
     else:
-        faults.append(
-            Fault(key, " or ".join(own[0].problem.split("; found")[0] for own in tried) + f"; found {_shown(value)}")
-        )
+        hint = next((h for own in tried if (h := own[0].problem.partition(" Did you mean")[2])), "")
+        said = f". Did you mean{hint}" if hint else _unquoted(str if str in members else None, value)
+        faults.append(Fault(key, " or ".join(_wanted(own[0]) for own in tried) + f"; found {_shown(value)}{said}"))
     return BAD
+
+
+def _wanted(fault: Fault) -> str:
+    """What a fault says that a value must be."""
+    choices = fault.problem.partition(" is not one of ")[2].partition(". Did")[0].rstrip(".")
+    return f"one of {choices}" if choices else fault.problem.split("; found")[0]
 
 
 def _sequence(cls: Any, origin: Any, value: object, faults: list[Fault], key: str) -> Any:
@@ -190,6 +216,9 @@ def _mapping(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if not isinstance(value, Mapping):
         faults.append(Fault(key, f"must be a mapping, such as {{a: 1}}; found {_shown(value)}"))
         return BAD
+    for name in value:
+        if name is None or isinstance(name, bool):
+            faults.append(Fault(key, f"a name in it is {_shown(name)}. {_YAML_WORDS}"))
     items = {str(name): _convert(member, item, faults, _join(key, str(name))) for name, item in value.items()}
     return BAD if any(item is BAD for item in items.values()) else items
 
@@ -259,16 +288,12 @@ def _fields(
     whose: str = "",
 ) -> dict[str, Any]:
     """Convert the members of a mapping by name, those that can be; unknown and missing names are faults."""
-    for name in value:
-        if name not in hints:
-            takes = f" {whose} takes: {', '.join(hints) or 'no options'}." if whose else ""
-            hint = did_you_mean(str(name), hints)
-            faults.append(
-                Fault(
-                    _join(key, str(name)),
-                    f"unknown key. {hint if hint.startswith('Did') or not whose else ''}".rstrip() + takes,
-                )
-            )
+    unknown = [name for name in value if name not in hints]
+    for number, name in enumerate(unknown):
+        takes = f" {whose} takes: {listed(hints) or 'no options'}." if whose else ""
+        hint = did_you_mean(str(name), hints) if number < _HINTS else ""
+        shown = hint if hint.startswith("Did") or not whose else ""
+        faults.append(Fault(_join(key, str(name)), f"unknown key. {shown}".rstrip() + takes))
     faults.extend(Fault(_join(key, name), "missing") for name in hints if name in required and name not in value)
     result = {n: _convert(hints[n], value[n], faults, _join(key, n)) for n in hints if n in value}
     return {name: item for name, item in result.items() if item is not BAD}

@@ -424,6 +424,7 @@ class EvalConfig:
     """`mtl eval`."""
 
     run: str
+    trust: bool
     checkpoint: str
     split: Literal["train", "validation", "test"]
     tasks: dict[str, TaskConfig]

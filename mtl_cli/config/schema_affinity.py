@@ -84,6 +84,7 @@ class AffinityRunConfig:
     """`mtl affinity run=RUN`."""
 
     run: str
+    trust: bool
     source: Literal["checkpoint", "metrics"]
     checkpoint: str
     steps: int

@@ -109,6 +109,7 @@ class ZeroshotConfig:
     labels: dict[str, Any] | list[str] | None
     templates: list[str]
     run: str | None
+    trust: bool
     checkpoint: str
     backbone: Node
     method: Node

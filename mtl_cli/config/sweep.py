@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
+from mtl_cli.config.compose import parsed
 from mtl_cli.errors import ConfigError
+
+_MOST_POINTS = 10_000
+"""Points of a sweep; each is a run."""
 
 
 def points(overrides: Sequence[str]) -> list[list[str]]:
@@ -23,24 +26,42 @@ def points(overrides: Sequence[str]) -> list[list[str]]:
     """
     axes: list[list[str]] = []
     for text in overrides:
-        override = _parsed(text)
+        override = parsed(text)
         if not override.is_sweep_override():
             axes.append([text])
         elif override.is_discrete_sweep() and not isinstance(override.value(), Glob):
             key = override.get_key_element()
-            axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+            _check_range(text, override)
+            try:
+                axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+            except (ValueError, TypeError, HydraException) as error:
+                raise ConfigError(f"'{text}' cannot be listed: {error}") from error
         else:
             how = "give values, range() or choice(), or search an interval with search.trials=N"
             raise ConfigError(f"'{text}': interval() and glob() list no points; {how}")
         if not axes[-1]:
             raise ConfigError(f"'{text}' holds no value")
+    if (count := math.prod(map(len, axes))) > _MOST_POINTS:
+        raise ConfigError(
+            f"-m: {count:,} combinations of values, each a run; at most {_MOST_POINTS:,}. Give fewer values"
+        )
     return [list(point) for point in itertools.product(*axes)]
+
+
+def _check_range(text: str, override: Override) -> None:
+    """Raise `ConfigError` for a range that is too long to be listed."""
+    value = override.value()
+    if isinstance(value, RangeSweep) and value.start is not None and value.stop is not None:
+        count = abs(value.stop - value.start) / (abs(value.step) or 1)
+        if count > _MOST_POINTS:
+            raise ConfigError(
+                f"'{text}' has {count:,.0f} values; at most {_MOST_POINTS:,}. Give fewer, or a larger step"
+            )
 
 
 def varied(overrides: Sequence[str]) -> list[str]:
     """The overrides that `-m` varies, for naming points."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
+    return [text for text in overrides if parsed(text).is_sweep_override()]
 
 
 def first(overrides: Sequence[str]) -> list[str]:
@@ -51,7 +72,7 @@ def first(overrides: Sequence[str]) -> list[str]:
     """
     found = []
     for text in overrides:
-        override = _parsed(text)
+        override = parsed(text)
         if override.is_interval_sweep():
             found.append(f"{override.get_key_element()}={cast(IntervalSweep, override.value()).start}")
         else:
@@ -96,7 +117,7 @@ def axes(overrides: Sequence[str], scale: str) -> list[Axis]:
     """
     found = []
     for text in overrides:
-        override = _parsed(text)
+        override = parsed(text)
         if not override.is_sweep_override():
             continue
         if override.is_interval_sweep():
@@ -122,10 +143,3 @@ def _interval(text: str, override: Override, scale: str) -> Axis:
         raise ConfigError(f"'{text}': a log scale begins above 0. For this one: tag(linear,interval({low},{high}))")
     whole = isinstance(low, int) and isinstance(high, int)
     return Axis(override.get_key_element(), low, high, log, whole)
-
-
-def _parsed(text: str) -> Override:
-    try:
-        return OverridesParser.create().parse_overrides([text])[0]
-    except HydraException as error:
-        raise ConfigError(f"'{text}' is not KEY=VALUE in Hydra's grammar: {error}") from error

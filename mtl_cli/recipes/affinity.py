@@ -22,6 +22,7 @@ from mtl_cli.config.convert import Node, convert_or_raise
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import DataSection, TrainConfig
 from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig, MeasureSection
+from mtl_cli.config.trust import stored_values
 from mtl_cli.data.loader import Passes as Cut
 from mtl_cli.data.loader import StepLoader, limited
 from mtl_cli.data.sampler.all_tasks import AllTasks
@@ -112,7 +113,7 @@ def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Aff
         RunError: the run is not finished, or two tasks could not be compared.
     """
     path = Path(config.run).expanduser()
-    run = convert_or_raise(TrainConfig, read_config(path))
+    run = convert_or_raise(TrainConfig, stored_values(read_config(path), path, trust=config.trust))
     if not (path / "summary.json").is_file():
         raise RunError(
             f"run: {path} is not finished: it has no summary.json yet. Go on with it by run.if_exists=resume."
@@ -123,12 +124,16 @@ def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Aff
     if config.source == "metrics":
         at, records = "metrics", read_records(path / "metrics.jsonl")
         if config.branch_at:
-            _check_branch(open_stored(config.run, config.checkpoint).backbone(), run, config.branch_at)
+            _check_branch(
+                open_stored(config.run, config.checkpoint, trust=config.trust).backbone(), run, config.branch_at
+            )
     else:
-        stored = open_stored(config.run, config.checkpoint)
+        stored = open_stored(config.run, config.checkpoint, trust=config.trust)
         at, records = stored.checkpoint.path.name, _looked(config, stored)
     found = proposed(averaged(records, list(run.tasks)), config.k, _by(config.measure))
     overrides = (path / "overrides.txt").read_text(encoding="utf-8").splitlines()
+    if not config.trust:
+        overrides = [text for text in overrides if "_target_" not in text]  # what the config has of it is refused above
     dirs = json.loads((path / "env.json").read_text(encoding="utf-8")).get("config_dirs", [])
     question = _Question(config.measure, config.branch_at, run.sharing, overrides, dirs)
     return _written(_folder(config, path, at, values), found, question)
@@ -277,7 +282,7 @@ def _data(config: AffinityRunConfig, run: TrainConfig) -> DataSection:
 
 def _folder(config: AffinityRunConfig, path: Path, at: str, values: Mapping[str, Any]) -> Path:
     """RUN/affinity/NAME; the same question has the same name, so asking again replaces the answer."""
-    asked = {k: v for k, v in values.items() if k not in ("fabric", "name")}
+    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "trust")}
     short = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     return path / "affinity" / (config.name or f"{at}-{short}")
 

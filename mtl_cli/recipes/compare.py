@@ -6,27 +6,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mtl_cli.config.convert import Node, bind
-from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.config.trust import untrusted
+from mtl_cli.errors import ConfigError, Fault, listed
 from mtl_cli.metrics.base import Metric
 from mtl_cli.recipes.baselines import find_baselines
 from mtl_cli.report.compare import Comparison, Resampling, compare
 from mtl_cli.report.groups import FinishedRun, Group, grouped, open_runs
 
 
-def compare_runs(runs: Sequence[Path], baselines: Sequence[Path], how: Resampling) -> list[Comparison]:
+def compare_runs(
+    runs: Sequence[Path], baselines: Sequence[Path], how: Resampling, *, trust: bool = False
+) -> list[Comparison]:
     """Compare runs, grouped over seeds, with their baselines.
 
     Args:
         runs: run folders, or folders of runs.
         baselines: the same; if none are given, those that the runs were trained with, else those in the outputs folder.
         how: resampling.
+        trust: whether code that the configs of the runs name may run (`config.trust`).
 
     Raises:
-        ConfigError: what is asked cannot be compared.
+        ConfigError: what is asked cannot be compared, or a config names code and is not trusted.
     """
-    groups = grouped(open_runs(runs))
-    given = _by_task(open_runs(baselines)) if baselines else None
+    opened = open_runs(runs)
+    against = open_runs(baselines) if baselines else None
+    if against is not None:
+        _check_apart(opened, against)
+    if not trust and (faults := [f for run in [*opened, *(against or ())] for f in untrusted(run.config, run.path)]):
+        raise ConfigError(faults)
+    groups = grouped(opened)
+    given = None if against is None else _by_task(against)
     return [compare(group, _baselines(group, given), _metrics(group), how) for group in groups]
+
+
+def _check_apart(runs: Sequence[FinishedRun], baselines: Sequence[FinishedRun]) -> None:
+    """Raise `ConfigError` if a run is its own baseline: every delta would be 0, and look like a finding."""
+    own = {run.path.resolve() for run in runs}
+    twice = [str(one.path) for one in baselines if one.path.resolve() in own]
+    if twice:
+        both = f"{listed(twice)} is both a run and a baseline, so its delta would be 0"
+        raise ConfigError([Fault("--baseline", f"{both}. Give other runs to compare with")])
 
 
 def _by_task(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
@@ -49,6 +68,10 @@ def _metrics(group: Group) -> dict[str, Metric]:
     faults: list[Fault] = []
     tasks = group.runs[0].config["tasks"]
     names = dict.fromkeys(str(m["metric"]) for t in group.runs[0].summary["tasks"].values() for m in t["metrics"])
+    configured = {str(name) for task in tasks.values() for name in task["metrics"]}
+    if strange := [name for name in names if name not in configured]:
+        lacks = f"summary.json has the metric {listed(strange)}, which config.yaml does not name"
+        raise ConfigError(f"{group.runs[0].path}: {lacks}: the two are not of one run. Train it again")
     bound = {
         name: bind("metric", Node(name, {}), faults, f"{group.name}: metrics of {', '.join(tasks)}") for name in names
     }

@@ -19,6 +19,7 @@ from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks, describe_data
 from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
 from mtl_cli.recipes.stored import StoredRun, open_stored
+from mtl_cli.redact import as_written
 from mtl_cli.report.table import score_table
 from mtl_cli.runs.files import explained, write_json, write_text
 from mtl_cli.runs.provenance import environment
@@ -35,7 +36,7 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
         ConfigError: no such run, checkpoint, task or head.
         DataError: the data does not fit.
     """
-    run = open_stored(config.run, config.checkpoint)
+    run = open_stored(config.run, config.checkpoint, trust=config.trust)
     trained = run.tasks()
     asked = _asked_tasks(config, run)
     heads = {name: _head(name, bound, Heads(trained), config.heads or {}) for name, bound in asked.items()}
@@ -57,7 +58,7 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
         folder / "predictions",
     )
     with explained(folder):
-        write_text(folder / "config.yaml", yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True))
+        write_text(folder / "config.yaml", yaml.safe_dump(as_written(values), sort_keys=False, allow_unicode=True))
         summary = {
             "status": "done",
             "run": str(run.path),
@@ -191,7 +192,7 @@ def _misfit(own: Kind, head: Kind) -> str:
 
 def _folder(config: EvalConfig, run: StoredRun, values: Mapping[str, Any]) -> Path:
     """RUN/evals/NAME; the same question has the same name, so asking again replaces the answer."""
-    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "batch_tokens")}
+    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "batch_tokens", "trust")}
     short = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     name = config.name or f"{config.split}-{run.checkpoint.path.name}-{short}"
     if "/" in name or name.startswith("."):

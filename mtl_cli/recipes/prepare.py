@@ -14,6 +14,7 @@ from mtl_cli.config.schema import SPLITS, DataSection, TaskConfig
 from mtl_cli.data.encoded import EncodedSet, encode, tokenizer_fingerprint
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.metrics.base import Metric
+from mtl_cli.redact import redact
 from mtl_cli.tasks.matching import CLASSES, HYPOTHESIS, Matching
 from mtl_cli.tasks.source import Place, Places, origins
 from mtl_cli.tasks.task import Source, Task
@@ -199,7 +200,7 @@ def describe_data(sets: Mapping[str, Sequence[EncodedSet]]) -> dict[str, Any]:
     return {
         f"{task}.{one.origin.set_name}": {
             "place": one.origin.place,
-            "path": one.origin.path,
+            "path": redact(str(one.origin.path)),
             "fingerprint": one.meta.fingerprint,
             "rows": one.meta.rows,
             "tokens": one.meta.tokens,

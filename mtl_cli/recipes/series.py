@@ -102,8 +102,11 @@ def _baseline_asked(asked: Asked, one: Baseline) -> Asked:
     values: dict[str, Any] = copy.deepcopy(dict(one.values))
     path = outputs_dir(asked.config.run.outputs) / one.name
     if (path / "config.yaml").is_file():
-        here = {key: values[key] for key in ("run", "data", "fabric")}
-        values = {**read_config(path), **here}
+        stored = read_config(path)
+        # Those alone: whatever else a stored config says must be what this call says, and is compared when it is resumed.
+        values |= {key: stored[key] for key in ("checkpoint", "diagnostics") if key in stored}
+        for section, key in (("train", "log_every"), ("eval", "bootstrap")):
+            values[section][key] = stored.get(section, {}).get(key, values[section][key])
     return _asked(asked, values)
 
 
@@ -188,7 +191,7 @@ def _verdict(
     for one in planned:
         against.setdefault(one.task, []).append(root / one.name)
     how = Resampling(config.eval.bootstrap or _ROUNDS, 0)
-    found = compare_runs(folders, [path for paths in against.values() for path in paths], how)
+    found = compare_runs(folders, [path for paths in against.values() for path in paths], how, trust=True)
     with explained(folder):
         record = {
             "runs": [os.path.relpath(path, folder) for path in folders],

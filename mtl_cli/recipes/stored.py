@@ -11,6 +11,7 @@ from transformers import AutoModel
 
 from mtl_cli.config.convert import bind, convert_or_raise
 from mtl_cli.config.schema import TrainConfig
+from mtl_cli.config.trust import stored_values
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
@@ -79,15 +80,20 @@ class StoredRun:
         return model
 
 
-def open_stored(run: str, checkpoint: str) -> StoredRun:
+def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
     """Open a run folder.
 
+    Args:
+        run: the folder.
+        checkpoint: best, last, a step or a folder.
+        trust: whether code that the run's config names may run (`config.trust`).
+
     Raises:
-        ConfigError: there is no run or no such checkpoint.
+        ConfigError: there is no run or no such checkpoint, or its config names code and is not trusted.
         RunError: the checkpoint is damaged.
     """
     path = Path(run).expanduser()
-    config = convert_or_raise(TrainConfig, read_config(path))
+    config = convert_or_raise(TrainConfig, stored_values(read_config(path), path, trust=trust))
     return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint))
 
 

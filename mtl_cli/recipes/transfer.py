@@ -123,6 +123,7 @@ def _question(config: TransferConfig, asked: Asked, task: str, engine: Mapping[s
         "templates": config.ask.templates if "run" in engine else ["{}"], "bootstrap": config.ask.bootstrap,
         "data.source": config.data.source, "data.root": config.data.root, "max_length": config.data.max_length,
         "backbone": asked.values["backbone"], "fabric": asked.values["fabric"],
-        "out.name": out, "out.if_exists": "skip", "out.outputs": config.run.outputs,
+        # Its config is that of this very command: train has compared the two.
+        "trust": "run" in engine, "out.name": out, "out.if_exists": "skip", "out.outputs": config.run.outputs,
     }  # fmt: skip
     return Question(tuple(overrides), flags, tuple(Path(folder) for folder in asked.config_dirs))

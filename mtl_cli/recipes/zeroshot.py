@@ -27,6 +27,7 @@ from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
 from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
 from mtl_cli.recipes.zeroshot_task import of_task
 from mtl_cli.recipes.zeroshot_words import find_words, take_words
+from mtl_cli.redact import as_written
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
 from mtl_cli.runs.files import explained, write_json, write_text
@@ -45,7 +46,7 @@ from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 log = logging.getLogger(__name__)
 
-_FREE = ("out", "fabric", "batch_tokens", "cache", "format", "words_file")
+_FREE = ("out", "fabric", "batch_tokens", "cache", "format", "words_file", "trust")
 """Keys that change no answer."""
 
 
@@ -229,7 +230,7 @@ def _check_same(path: Path, values: Mapping[str, Any]) -> None:
     def question(config: Mapping[str, Any]) -> dict[str, Any]:
         return {"asked": {key: value for key, value in config.items() if key not in _FREE}}
 
-    found = differences(question(read_config(path)), question(values))
+    found = differences(question(read_config(path)), question(as_written(values)))
     if found:
         listed = "\n".join(
             f"  {key.removeprefix('asked.')}: the run has {old!r}, asked is {new!r}" for key, old, new in found

@@ -133,7 +133,7 @@ class AskedModels(Models):
 
     @functools.cached_property
     def _run(self) -> StoredRun:
-        return open_stored(str(self._config.run), self._config.checkpoint)
+        return open_stored(str(self._config.run), self._config.checkpoint, trust=self._config.trust)
 
     def member(self, overrides: Sequence[str]) -> Member:
         """Another engine for the same question."""

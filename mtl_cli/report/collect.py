@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_cli.errors import ConfigError, MtlError
+from mtl_cli.redact import as_written
 from mtl_cli.runs.folder import read_config
 
 _SKIP = {"checkpoints", "evals", "predictions"}
@@ -125,7 +126,7 @@ def _record(path: Path, folder: Path) -> RunRecord:
 
 def planned(name: str, values: Mapping[str, Any]) -> RunRecord:
     """A run that is yet to be: its composed config alone."""
-    return RunRecord(name, "waiting", dict(_flat(values)), {})
+    return RunRecord(name, "waiting", dict(_flat(as_written(values))), {})
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mtl_cli.redact import redact
 from mtl_cli.runs.files import explained
 
 _ROOT = logging.getLogger("mtl_cli")
@@ -18,8 +19,15 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "warning  " if record.levelno == logging.WARNING else ""
-        sys.stderr.write(f"{prefix}{self.format(record)}\n")
+        sys.stderr.write(f"{prefix}{redact(self.format(record))}\n")
         sys.stderr.flush()
+
+
+class _Redacted(logging.Formatter):
+    """Writes no value of the environment into a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def setup_messages(quiet: bool = False) -> None:
@@ -43,7 +51,7 @@ def logging_to(path: Path, quiet: bool) -> Iterator[None]:
         return
     with explained(path.parent):
         handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(_Redacted("%(asctime)s %(levelname)-7s %(message)s"))
     _ROOT.addHandler(handler)
     try:
         yield

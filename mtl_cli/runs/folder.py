@@ -22,7 +22,9 @@ from typing import IO, Any, Literal
 import yaml
 
 from mtl_cli.errors import ConfigError, RunError
+from mtl_cli.redact import as_written, redacted_words
 from mtl_cli.runs.files import explained, write_text
+from mtl_cli.yaml_text import load_yaml
 
 IfExists = Literal["error", "resume", "skip"]
 _FREE = (
@@ -32,9 +34,6 @@ _FREE = (
 """Keys that may differ at resume: they say where, how and beside what, not what. Data is compared by fingerprint."""
 _UNSTARTED = re.compile(r"\.lock|log\.txt|\.?(env\.json|overrides\.txt|config\.yaml)(\.[0-9a-f]{8})?")
 """Files that a process leaves that was killed before its run was begun."""
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Reads the same ten times as fast; not every build of PyYAML has it."""
 
 
 class RunFolder:
@@ -98,6 +97,7 @@ class RunFolder:
         run are not opened again: the place they came from must be the same.
         """
         stored = read_config(self.path)
+        config = as_written(config)
         found = differences(stored, config)
         if self.finished:
             old, new = stored.get("data", {}), config.get("data", {})
@@ -112,8 +112,8 @@ class RunFolder:
 def begin(path: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
     """Write what was asked; the config last, since it marks the folder as a run."""
     with explained(path):
-        write_text(path / "overrides.txt", "".join(f"{text}\n" for text in overrides))
-        write_text(path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        write_text(path / "overrides.txt", "".join(f"{text}\n" for text in redacted_words(overrides)))
+        write_text(path / "config.yaml", yaml.safe_dump(as_written(config), sort_keys=False, allow_unicode=True))
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
@@ -170,9 +170,9 @@ def read_config(path: Path) -> dict[str, Any]:
         there = f" Runs there: {', '.join(beside)}." if beside else ""
         raise ConfigError(f"run: {path} holds no run (no config.yaml).{there}")
     try:
-        values = yaml.load(config.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{config} is not readable as YAML: {str(error).splitlines()[0]}") from error
+        values = load_yaml(config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{config} is not readable as YAML: {error}. Take another run, or a backup of it") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{config} is empty or holds no mapping: it is not the config of a run any more")
     return values

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import mtl_cli
+from mtl_cli.redact import redacted_words
 
 _IMPORTED = time.time()
 _PACKAGES = (
@@ -40,7 +41,7 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
-        "argv": sys.argv,
+        "argv": redacted_words(sys.argv),
     }
 
 

@@ -5,6 +5,7 @@ from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.registry import FAMILIES
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError
+from mtl_cli.redact import as_written, redact
 
 MINE = """# @package _global_
 # mtl train task={name}
@@ -118,8 +119,32 @@ def test_an_unknown_key_names_the_closest(unknown_keys, key, hint):
 
 
 def test_an_unknown_key_can_be_added_as_its_message_says():
-    assert "To add it: +optim.extra=..." in wrong("optim.extra=1", primary="train")["optim.extra"]
-    assert compose("train", ["+optim.extra=1"]).values["optim"]["extra"] == 1
+    assert (
+        "To add it: +tasks.rte.max_length=..."
+        in wrong("tasks.rte.max_length=9", primary="train")["tasks.rte.max_length"]
+    )
+    assert compose("train", ["+tasks.rte.max_length=9"]).values["tasks"]["rte"]["max_length"] == 9
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["optim.extra", "search.foo", "sampler.xx", "tasks.rte.foo", "foo", "run.foo.bar", "backbone.foo", "eval.foo"],
+)
+def test_no_message_says_how_to_add_a_key_that_is_refused_afterwards(key):
+    found = wrong(f"{key}=1", primary="train")[key]
+    assert found.startswith("unknown key. ")
+    assert "To add it" not in found
+
+
+@pytest.mark.parametrize("key", ["weights.foo", "tasks.rte.source.files.train", "tasks.rte.head"])
+def test_names_of_mappings_and_optional_fields_can_be_added(key):
+    assert f"To add it: +{key}=..." in wrong(f"{key}=1", primary="train")[key]
+
+
+def test_a_key_far_from_all_of_its_section_lists_them_and_not_the_nearest_by_its_section():
+    found = wrong("optim.extra=1", primary="train")["optim.extra"]
+    assert found.startswith("unknown key. There is: optim.betas, optim.bad_step") or "optim.bad_step" in found
+    assert "Did you mean" not in found
 
 
 def test_all_wrong_overrides_of_one_call_are_told_and_no_right_one():
@@ -303,3 +328,133 @@ def test_a_file_that_is_not_utf8_is_told_without_a_traceback(tmp_path):
 def test_a_list_for_a_family_whose_last_member_would_win_is_refused():
     with pytest.raises(ConfigError, match=r"weighting: takes one, not 2: .* -m weighting=pcgrad,mgda"):
         compose("train", ["weighting=[pcgrad,mgda]"])
+
+
+@pytest.mark.parametrize(
+    ("primary", "override", "says"),
+    [
+        ("zeroshot", "input=3", "input: is a section of keys, such as input.texts, input.file,"),
+        ("zeroshot", "calibrate=null", "calibrate: is a section of keys, such as calibrate.temperature,"),
+        ("zeroshot", "~out", "out: is a section of keys, such as out.name, "),
+        ("zeroshot", "~method", "method: is a section of keys, such as method.name; it is taken away"),
+        ("train", "~run", "run: is a section of keys"),
+        ("train", "search=null", "search: is a section of keys"),
+        ("train", "tasks=3", "tasks: is a section of keys, each with a name; found 3"),
+        ("eval", "data=[1]", "data: is a section of keys"),
+        ("transfer", "~families", "families: is a section of keys, each with a name; it is taken away"),
+    ],
+)
+def test_a_section_that_is_no_section_any_more_is_refused_before_anything_looks_into_it(primary, override, says):
+    given = ["run=x"] if primary == "eval" else []
+    with pytest.raises(ConfigError) as caught:
+        compose(primary, [override, *given])
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    "override", ["hydra.searchpath=[pkg://x]", "hydra/launcher=basic", "+hydra.job.chdir=true", "~hydra.run", "hydra=3"]
+)
+def test_hydra_s_own_settings_are_refused(override):
+    (problem,) = wrong(override).values()
+    assert problem == "Hydra's own settings have no effect here. Folders with YAML files: --config-dir DIR"
+
+
+@pytest.mark.parametrize("text", ["seed=" + "[" * 300 + "]" * 300, "+a=" + "{a:" * 90 + "1" + "}" * 90])
+def test_an_override_that_is_nested_too_deep_is_told_in_a_line(text):
+    with pytest.raises(
+        ConfigError, match=r"is nested deeper than 64 levels\. Put such values into a YAML file"
+    ) as caught:
+        compose("eval", ["run=x", text])
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 5000, "=" + "x" * 5000, "x" * 5000 + "=1", "task=" + "x" * 5000, "seed=[" + "x" * 5000]
+)
+def test_an_override_of_five_thousand_letters_is_not_echoed(text):
+    with pytest.raises(ConfigError) as caught:
+        compose("eval", ["run=x", text])
+    assert len(str(caught.value)) < 1500
+
+
+BOMB = "a0: &a0 [1,2]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (BOMB, "it holds more than 100,000 values, each alias"),
+        ("a: &x [*x]\n", "it holds more than 100,000 values"),
+        ("a: " + "[" * 100 + "]" * 100, "it is nested deeper than 64 levels (line 1)"),
+        ("- " * 100 + "a", "it is nested deeper than 64 levels"),
+    ],
+)
+def test_a_yaml_file_that_would_grow_without_bound_is_refused(tmp_path, text, says):
+    folder = user_dir(tmp_path / "conf", bomb=text)
+    with pytest.raises(ConfigError) as caught:
+        compose("train", ["task=bomb"], [folder])
+    assert str(caught.value).startswith(f"--config-dir: {folder / 'task/bomb.yaml'} cannot be used: {says}")
+
+
+def test_a_yaml_file_with_a_python_object_runs_nothing(tmp_path):
+    folder = user_dir(tmp_path / "conf", evil=f"a: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
+    with pytest.raises(ConfigError, match="python/object/apply"):
+        compose("train", ["task=evil"], [folder])
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_comes_from_the_environment_is_used_and_written_as_it_was_given(monkeypatch):
+    monkeypatch.setenv("MTL_TEST_PLACE", "/secret/place")
+    values = compose("train", ["data.root=${oc.env:MTL_TEST_PLACE}/x", "data.cache=${data.root}", "seed=2"]).values
+    assert (values["data"]["root"], values["data"]["cache"]) == ("/secret/place/x", "/secret/place/x")
+    written = as_written(values)
+    assert written["data"]["root"] == "${oc.env:MTL_TEST_PLACE}/x"
+    assert written["data"]["cache"] == "${oc.env:MTL_TEST_PLACE}/x"
+    assert written["seed"] == 2
+    assert redact("there is no /secret/place/x") == "there is no ${oc.env:MTL_TEST_PLACE}/x"
+
+
+def test_a_default_of_an_interpolation_is_a_plain_value(monkeypatch):
+    monkeypatch.delenv("MTL_TEST_PLACE", raising=False)
+    assert as_written(compose("train", ["data.root=${oc.env:MTL_TEST_PLACE,here}"]).values)["data"]["root"] == "here"
+
+
+def test_a_number_from_the_environment_is_written_as_it_was_given_too(monkeypatch):
+    monkeypatch.setenv("MTL_TEST_SIZE", "12")
+    values = compose("train", ['batch.size="${oc.decode:${oc.env:MTL_TEST_SIZE}}"']).values
+    assert values["batch"]["size"] == 12
+    assert as_written(values)["batch"]["size"] == "${oc.decode:${oc.env:MTL_TEST_SIZE}}"
+
+
+def test_a_variable_that_is_not_set_is_named_with_its_key(monkeypatch):
+    monkeypatch.delenv("MTL_TEST_PLACE", raising=False)
+    assert wrong("run=x", "data.root=${oc.env:MTL_TEST_PLACE}") == {
+        "data.root": "the environment variable MTL_TEST_PLACE is not set. Set it (export MTL_TEST_PLACE=...), "
+        "or give the value itself"
+    }
+
+
+@pytest.mark.parametrize(
+    "key", ["sk-abcdefghijklmnopqrstuvwx", "a8f5f167f44f4964e6c998dee827110c", "my key", "hf_abcdefghijklmnopqrst"]
+)
+def test_a_key_where_the_name_of_its_variable_belongs_is_refused_and_not_shown(key):
+    found = wrong("method=api", f'method.key_env="{key}"', primary="zeroshot")["method.key_env"]
+    assert "must be the name of an environment variable, such as OPENAI_API_KEY" in found
+    assert key not in found
+
+
+def test_a_comma_in_a_path_gets_the_quotes_that_it_needs():
+    assert """'data.root="/a,b"'""" in wrong("run=x", "data.root=/a,b")["data.root"]
+
+
+@pytest.mark.parametrize(("override", "says"), [("task=RTE", "'rte'"), ("TASK=rte", "'task'"), ("Seed=2", "'seed'")])
+def test_case_alone_is_enough_to_be_recognised(override, says):
+    (problem,) = wrong("run=x", override).values()
+    assert f"Did you mean {says}?" in problem
+
+
+def test_a_name_that_looks_the_same_is_told_by_its_code_points(tmp_path):
+    folder = user_dir(tmp_path / "conf", **{"tâche": MINE.format(name="mine")})
+    (problem,) = wrong("run=x", 'task="ta\u0302che"', dirs=[folder]).values()
+    assert "It looks the same: found U+0061 U+0302" in problem
+    assert "not U+00E2" in problem

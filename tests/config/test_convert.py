@@ -9,6 +9,8 @@ import pytest
 from mtl_cli.config.convert import Bound, Node, bind, convert, convert_or_raise
 from mtl_cli.errors import ConfigError, Fault
 
+YAML_WORDS = "YAML reads yes, no, on, off, true, false and null as no text: put the word in quotes, such as 'no'"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inner:
@@ -95,11 +97,11 @@ def test_a_fitting_value_becomes_exactly_the_type_asked(cls, value, expected):
         (float, True, "k: must be a number; found True"),
         (float, math.nan, "k: must be a number; found nan"),
         (bool, 1, "k: must be true or false; found 1"),
-        (str, False, "k: must be a text; found False"),
+        (str, False, f"k: must be a text; found False. {YAML_WORDS}"),
         (str, ["a"], "k: must be a text; found list"),
         (Path, 3, "k: must be a path; found 3"),
         (int | None, "x", "k: must be a whole number; found 'x'"),
-        (int | str, True, "k: must be a whole number or must be a text; found True"),
+        (int | str, True, f"k: must be a whole number or must be a text; found True. {YAML_WORDS}"),
         (Literal["cls", "mean"], "meen", "k: 'meen' is not one of 'cls', 'mean'. Did you mean 'mean'?"),
         (Literal["cls", "mean"], "x", "k: 'x' is not one of 'cls', 'mean'."),
         (Literal[1, "x"], True, "k: True is not one of 1, 'x'."),
@@ -135,7 +137,7 @@ def test_each_wrong_entry_of_a_list_is_told_by_its_place():
 def test_entries_of_a_tuple_are_checked_each_by_its_own_type():
     assert bad(tuple[int, str], ["a", False]) == [
         "k[0]: must be a whole number; found 'a'",
-        "k[1]: must be a text; found False",
+        f"k[1]: must be a text; found False. {YAML_WORDS}",
     ]
 
 
@@ -329,7 +331,7 @@ def test_options_of_a_user_s_class_are_checked_as_ours_are(own):
     assert faults == [
         f"schedule.evry: unknown key. Did you mean 'every'? schedule '{own}.Halving' takes: every, note.",
         "schedule.every: missing",
-        "schedule.note: must be a text; found False",
+        f"schedule.note: must be a text; found False. {YAML_WORDS}",
     ]
 
 
@@ -368,3 +370,31 @@ def test_a_target_that_cannot_be_called_is_told(own):
 def test_a_relative_target_is_told(target):
     _, (fault,) = bound(target)
     assert fault.startswith(f"schedule._target_: cannot import '{target}'")
+
+
+def test_a_wrong_choice_beside_a_number_reads_as_one_sentence():
+    assert bad(int | Literal["epoch", "end"], "EPOCH") == [
+        "k: must be a whole number or one of 'epoch', 'end'; found 'EPOCH'. Did you mean 'epoch'?"
+    ]
+
+
+@pytest.mark.parametrize("name", [False, True, None])
+def test_a_name_that_yaml_read_as_no_text_is_refused_and_not_renamed(name):
+    assert bad(dict[str, int], {name: 1, "b": 2}) == [f"k: a name in it is {name}. {YAML_WORDS}"]
+
+
+def test_a_long_value_is_cut_in_its_middle_and_stands_once():
+    (problem,) = bad(int, "x" * 5000)
+    assert len(problem) < 300
+    assert "more characters" in problem
+
+
+def test_ten_thousand_unknown_names_are_told_in_a_bounded_time_and_message():
+    import time
+
+    began = time.perf_counter()
+    with pytest.raises(ConfigError) as caught:
+        convert_or_raise(Inner, {**INNER, **{f"unknown_{i}": i for i in range(10_000)}})
+    assert time.perf_counter() - began < 5
+    assert len(str(caught.value)) < 5000
+    assert str(caught.value).endswith("... and 9,980 more")
