@@ -78,7 +78,8 @@ def command(
         bool, typer.Option("--explain", help="With each answer, the template, word or engine that spoke most for it.")
     ] = False,
     cache: Annotated[
-        bool, typer.Option("--cache", help="Keep scores on disk: a new label or row costs only itself.")
+        bool,
+        typer.Option("--cache", help="Keep scores on disk: texts and labels that are scored already cost nothing."),
     ] = False,
     out: Annotated[
         str | None,

@@ -13,6 +13,7 @@ import numpy as np
 from mtl_cli.config.question import DoctorQuestion
 from mtl_cli.config.schema_zeroshot import DoctorConfig
 from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.recipes.blocks import in_blocks
 from mtl_cli.recipes.zeroshot_fit import make_choice
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
@@ -34,7 +35,6 @@ from mtl_cli.zeroshot.priors.base import Prior, Sampled
 from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 from mtl_cli.zeroshot.verbalizers.wordnet import DEBIAN
 
-_CHUNK = 1024
 _UNRELATED = (
     "river", "tax", "violin", "anger", "bread", "planet", "football", "bridge", "doctor", "paint", "winter", "law", "engine", "goat",
     "dream", "copper", "wedding", "desert", "poem", "harbour",
@@ -152,7 +152,7 @@ class _Examination:
             self._left_out.append(f"near duplicates by meaning: there is no encoder ({error})")
             return None
         self._encoder = encoder.identity.partition(" (")[0]
-        return lambda texts: np.concatenate([encoder(texts[at : at + _CHUNK]) for at in range(0, len(texts), _CHUNK)])
+        return lambda texts: np.concatenate([encoder(block) for block in in_blocks(texts)])
 
     def _vectors(self, encode: Encode) -> Vectors:
         phrases_L = [self._method.phrases_of(label) for label in self._labels]

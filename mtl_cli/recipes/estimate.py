@@ -12,7 +12,7 @@ import torch
 from mtl_cli.config.question import Point
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
-from mtl_cli.recipes.chunks import CHUNK, chunk_of
+from mtl_cli.recipes.blocks import BLOCK, in_blocks
 from mtl_cli.recipes.zeroshot_fit import make_choice, survey
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
@@ -26,7 +26,7 @@ from mtl_cli.zeroshot.sketch import Sketch
 from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 _WHOLE, _EVERY = 64, 16
-"""Chunks that are planned one and all; behind them one of so many, spread over the file."""
+"""Blocks that are planned one and all; behind them one of so many, spread over the file."""
 _TRIED = 512
 """Texts that are drawn for the trial."""
 _FIRST = 8
@@ -73,29 +73,30 @@ class _Estimate:
         if self._labels.common and not config.input.labels_column:
             find_words(dataclasses.replace(config, words_file=None), verbalizer, self._labels, self._seen.drawn)
         self._device = models.fabric.device
-        self._kept: list[list[str]] = self._stages()
-        """Texts that something is found on, stage by stage: scored once before the first answer, and looked up for theirs."""
+        sampled = self._seen.sample if self._prior.needs_sample else []
+        self._sample = list(dict.fromkeys(kept.text for kept in (*sampled, *self._seen.gold)))
+        """Texts that something is found on: scored once before the first answer, and looked up for theirs."""
 
     def cost(self) -> Cost:
         """Everything that the question takes."""
         trial, counted, rows, most = _Trial(self._config.seed), _Counted(Plan(0, 0), Plan(0, 0)), 0, 0
-        for place, chunk in enumerate(_chunks(self._texts, chunk_of(self._config))):
-            rows += len(chunk)
-            trial.add(chunk)
-            most = max(most, *(len(text.labels) for text in chunk))
+        for place, block in enumerate(_blocks(self._texts)):
+            rows += len(block)
+            trial.add(block)
+            most = max(most, *(len(text.labels) for text in block))
             if place < _WHOLE or (place - _WHOLE) % _EVERY == 0:
-                counted.add(self._planned(chunk), len(chunk), spread=place >= _WHOLE)
+                counted.add(self._planned(block), len(block), spread=place >= _WHOLE)
         if not rows:
             raise DataError("there are no texts: give --text, --file, or lines on standard input")
         total = counted.of(rows) + self._before(trial.labels)
         minutes, measured = self._minutes(total, trial)
         return Cost(self._shown, rows, most, total.tokens, total.passes, counted.rows, minutes, measured)
 
-    def _planned(self, chunk: Sequence[Text]) -> Plan:
+    def _planned(self, block: Sequence[Text]) -> Plan:
         by_set: dict[tuple[str, ...], list[str]] = {}
-        kept = {text for stage in self._kept for text in stage}
-        for text in chunk:
-            if text.text not in kept:
+        sample = set(self._sample)
+        for text in block:
+            if text.text not in sample:
                 by_set.setdefault(text.labels, []).append(text.text)
         plans = (self._method.plan(texts, self._labels.of(names)) for names, texts in by_set.items())
         return sum(plans, Plan(0, 0))
@@ -104,17 +105,8 @@ class _Estimate:
         """What is scored once before the first answer: labels, and texts that something is found on."""
         labels = self._labels.of(names)
         fitted = [kept.text for kept in self._seen.sample] if self._method.needs_sample else []
-        plans = [self._method.plan(chunk, labels) for texts in (fitted, *self._kept) for chunk in _cut(texts)]
+        plans = [self._method.plan(texts, labels) for texts in (fitted, *in_blocks(self._sample)) if texts]
         return sum(plans, self._method.plan_labels(labels))
-
-    def _stages(self) -> list[list[str]]:
-        gold, fit = [kept.text for kept in self._seen.gold], self._config.calibrate.fit
-        sampled = [kept.text for kept in self._seen.sample] if self._prior.needs_sample else []
-        stages: list[list[str]] = []
-        for texts in (sampled, gold[:fit], gold[fit:]):
-            known = {text for stage in stages for text in stage}
-            stages.append([text for text in texts if text not in known])
-        return stages
 
     def _minutes(self, total: Plan, trial: _Trial) -> tuple[float | None, str]:
         if self._method.remote:
@@ -147,7 +139,7 @@ def _where(device: torch.device) -> str:
 
 @dataclasses.dataclass
 class _Counted:
-    """Plans of the first chunks, and of some that stand for the others."""
+    """Plans of the first blocks, and of some that stand for the others."""
 
     first: Plan
     others: Plan
@@ -160,7 +152,7 @@ class _Counted:
         return self.first_rows + self.other_rows
 
     def add(self, plan: Plan, rows: int, *, spread: bool) -> None:
-        """Count a chunk."""
+        """Count a block."""
         if spread:
             self.others, self.other_rows = self.others + plan, self.other_rows + rows
         else:
@@ -180,10 +172,10 @@ class _Trial:
         self.labels: tuple[str, ...] = ()
         """The label set."""
 
-    def add(self, chunk: Sequence[Text]) -> None:
+    def add(self, block: Sequence[Text]) -> None:
         """See some rows."""
-        self.labels = self.labels or chunk[0].labels
-        for text in chunk:
+        self.labels = self.labels or block[0].labels
+        for text in block:
             if text.labels == self.labels:
                 self._sketch.add(text.text)
 
@@ -192,11 +184,7 @@ class _Trial:
         return [kept.text for kept in self._sketch.kept()]
 
 
-def _chunks(texts: Texts, size: int) -> Iterator[list[Text]]:
+def _blocks(texts: Texts) -> Iterator[list[Text]]:
     stream = iter(texts)
-    while chunk := list(itertools.islice(stream, size)):
-        yield chunk
-
-
-def _cut(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
+    while block := list(itertools.islice(stream, BLOCK)):
+        yield block

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Question
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, RunError
-from mtl_cli.recipes.chunks import CHUNK, RUN_CHUNK, keeps_folder
+from mtl_cli.recipes.blocks import BLOCK, in_blocks
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
@@ -41,12 +42,12 @@ from mtl_cli.zeroshot.choice import OneOf
 from mtl_cli.zeroshot.labels import empty_faults
 from mtl_cli.zeroshot.methods.base import Method, Scores
 from mtl_cli.zeroshot.priors.base import Prior
-from mtl_cli.zeroshot.remembered import Remembered
+from mtl_cli.zeroshot.sampled import SampledScores
 from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 log = logging.getLogger(__name__)
 
-_FREE = ("out", "fabric", "batch_tokens", "cache", "format", "words_file", "trust")
+_FREE = ("out", "cache", "format", "words_file", "trust")
 """Keys that change no answer."""
 
 
@@ -69,14 +70,21 @@ def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None
         Interrupted: it was told to stop; what was answered is saved.
     """
     session = _Session(question)
-    if keeps_folder(session.config):
+    if _keeps_folder(session.config):
         return _into_folder(session, write)
     session.load()
-    for answer in session.answers(CHUNK):
+    for answer in session.answers():
         session.tally.add(answer)
         write(answer)
     session.report()
     return None
+
+
+def _keeps_folder(config: ZeroshotConfig) -> bool:
+    """Whether the answers go into a run folder."""
+    out = config.out
+    can_be_read_again = bool(config.tasks) or config.input.file not in (None, "-")
+    return out.name is not None or out.folder == "always" or (out.folder == "auto" and can_be_read_again)
 
 
 def _into_folder(session: _Session, write: Callable[[Answer], None]) -> Path:
@@ -111,9 +119,9 @@ class _Session:
         self.labels = LabelSets(config, choice.least_labels)
         if self.labels.common and (faults := empty_faults(self.labels.of(self.labels.common))):
             raise ConfigError(faults)
-        self._models = AskedModels(self.question, config)
+        self.models = AskedModels(self.question, config)
         self._engine = bound_engine(config)
-        self._verbalizer: Verbalizer = self._engine.verbalizer.build(self._models)
+        self._verbalizer: Verbalizer = self._engine.verbalizer.build(self.models)
         self.prior: Prior = self._engine.prior.build()
         check_fit(config, self.prior, choice, self.labels.common)
         self.choice = choice
@@ -134,14 +142,14 @@ class _Session:
         self.stream: Iterator[Text] = itertools.chain([first], stream)
         if self.labels.common and not self.config.input.labels_column:
             self.words = self._worded(words, seen)
-        self._method: Method = self._engine.method.build(self._models)
+        self._method: Method = self._engine.method.build(self.models)
         if self._method.needs_sample:
             self._method.fit(seen.drawn, self.labels.of(self.labels.common))
         if self.config.cache and not self._method.remembers:
             log.warning("method %s keeps no scores: --cache has no effect", self.config.method.name)
-        self._scorer = Remembered(self._method)
+        self._scorer = self._sampled_scores(seen, decision is not None)
         self.engine = f"{self.config.method.name}, {self._method.identity}"
-        self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._kept_logits)
+        self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._scorer.of_sample)
 
     def _worded(self, words: Path | None, seen: Survey) -> str | None:
         """Give the labels their words; those that were found now as text."""
@@ -150,10 +158,26 @@ class _Session:
         take_words(words, self.labels)
         return None
 
-    def answers(self, chunk: int) -> Iterator[Answer]:
-        """The texts that are left, in order."""
-        while texts := list(itertools.islice(self.stream, chunk)):
-            yield from self._answered(texts)
+    def _sampled_scores(self, seen: Survey, decided: bool) -> SampledScores:
+        """The engine, which keeps the scores of the texts that the decision is found on."""
+        sample = [kept.text for kept in seen.sample] if self.prior.needs_sample else []
+        texts = [*sample, *(kept.text for kept in seen.gold)]
+        # Where a text scores the same in any company, a resumed run asks for nothing that it does not answer.
+        texts = [] if decided and self._method.scores_texts_alone else texts
+        return SampledScores(self._method, self.labels.of(self.labels.common) if texts else (), texts, in_blocks)
+
+    def answers(self, answered: Sequence[Text] = ()) -> Iterator[Answer]:
+        """Answers to the texts that are left, in order.
+
+        Args:
+            answered: texts of the first block whose answers are known already. The block is scored whole for the others.
+        """
+        while texts := list(itertools.islice(self.stream, BLOCK - len(answered))):
+            if self._method.scores_texts_alone:
+                yield from self._answered(texts)
+            else:
+                yield from self._answered([*answered, *texts])[len(answered) :]
+            answered = ()
 
     def report(self) -> Result:
         """Tell what the answers came to."""
@@ -187,10 +211,6 @@ class _Session:
                 "labels %s get the same score for every text: the engine cannot tell them apart. `mtl doctor` looks why",
                 same,
             )
-
-    def _kept_logits(self, texts: Sequence[str], names: tuple[str, ...]) -> np.ndarray:
-        chunks = (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
-        return np.concatenate([self._scorer.keep(chunk, self.labels.of(names)).logits_NL for chunk in chunks])
 
     def _answered(self, texts: list[Text]) -> list[Answer]:
         by_set: dict[tuple[str, ...], list[int]] = {}
@@ -254,12 +274,12 @@ class _Filling:
         """Answer what is not answered yet, then write the summary: it marks the end."""
         session = self._session
         known, words = self._known_decision(), self._path / "words.yaml"
+        if self._folder.started:
+            self._compute_as_before()
         session.load(known, words if self._folder.started and words.is_file() else None)
         if not self._folder.started:
             with explained(self._path):
-                write_json(
-                    self._path / "env.json", {**environment(), "seed": session.config.seed, "engine": session.engine}
-                )
+                write_json(self._path / "env.json", self._environment())
             begin(self._path, session.question.values(), session.question.overrides)
         if session.words is not None:
             with explained(self._path):
@@ -267,24 +287,48 @@ class _Filling:
         if known is None:
             with explained(self._path):
                 write_json(self._decision, self._decision_values())
-        kept = self._take_answered()
+        kept, begun = self._take_answered()
         with explained(self._path):
             self._predictions.parent.mkdir(exist_ok=True)
         answers = MetricsLog(self._predictions, kept)
         stop = Stop()
         try:
             with signals_to(stop):
-                for number, answer in enumerate(session.answers(RUN_CHUNK), start=1):
+                for answer in session.answers(begun):
                     session.tally.add(answer)
                     answers.write(answer.record())
                     self._write(answer)
-                    if number % RUN_CHUNK == 0 and stop.signal_number is not None:
+                    if session.tally.rows % BLOCK == 0 and stop.signal_number is not None:
                         raise Interrupted(self._kept(), stop.signal_number)
         except BrokenPipeError:
             raise Interrupted(f"the reader of the answers has gone; {self._kept()}", signal.SIGPIPE) from None
         finally:
             answers.close()
         self._finish(session.report())
+
+    def _environment(self) -> dict[str, Any]:
+        session = self._session
+        arithmetic = {"threads": torch.get_num_threads(), "arithmetic": session.models.arithmetic()}
+        return {**environment(), "seed": session.config.seed, "engine": session.engine, **arithmetic}
+
+    def _compute_as_before(self) -> None:
+        """Take the number of threads that the run began with; warn where this machine rounds in another way."""
+        path = self._path / "env.json"
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            threads, arithmetic = int(before["threads"]), str(before["arithmetic"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise RunError(f"{path} is damaged: {reason}. Begin anew under another out.name.") from error
+        if threads != torch.get_num_threads():
+            log.info("threads  %d, which the run began with: another number may round scores differently", threads)
+            torch.set_num_threads(threads)
+        now = self._session.models.arithmetic()
+        if arithmetic != now:
+            log.warning(
+                "the run began with %s, and resumes with %s: scores of the texts that are left may differ in their last digits "
+                "from those of a run without a stop", arithmetic, now,
+            )  # fmt: skip
 
     def _kept(self) -> str:
         name = self._session.config.out.name or self._path.name
@@ -327,11 +371,16 @@ class _Filling:
         choice = self._session.choice
         return Decision(choice if threshold is None else OneOf(threshold), calibration, threshold)
 
-    def _take_answered(self) -> int:
-        """Count the answers that are there, each against its text of the input. Returns the bytes that they take."""
+    def _take_answered(self) -> tuple[int, list[Text]]:
+        """Count the answers that are there, each against its text of the input.
+
+        Returns:
+            The bytes that they take, and the texts of the block in which they end.
+        """
         if not self._predictions.is_file():
-            return 0
+            return 0, []
         size = 0
+        begun: list[Text] = []
         with self._predictions.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if not line.endswith(b"\n"):
@@ -345,8 +394,9 @@ class _Filling:
                     )
                 self._session.tally.add(answer)
                 size += len(line)
+                begun = [*begun, text] if number % BLOCK else []
         log.info("resume   behind %s texts that are answered", f"{self._session.tally.rows:,}")
-        return size
+        return size, begun
 
     def _read(self, line: bytes, number: int) -> Answer:
         try:

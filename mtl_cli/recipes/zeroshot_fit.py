@@ -20,8 +20,8 @@ from mtl_cli.zeroshot.threshold import least_rows, precision_threshold
 
 log = logging.getLogger(__name__)
 
-Scorer = Callable[[Sequence[str], tuple[str, ...]], np.ndarray]
-"""Texts, label names -> the engine's logits, shape [N, L]."""
+Scorer = Callable[[Sequence[str]], np.ndarray]
+"""Texts of the survey -> the engine's logits of the common labels, shape [N, L]."""
 
 _SHOWN = 12
 """Labels whose shares are told."""
@@ -115,14 +115,14 @@ def _shifts(
 ) -> Callable[[float], np.ndarray]:
     if not seen.sample:
         raise DataError("there are no texts: give --text, --file, or lines on standard input")
-    logits_SL = scorer([kept.text for kept in seen.sample], labels)
+    logits_SL = scorer([kept.text for kept in seen.sample])
     weights_S = seen.drawn.weights_S
     return lambda temperature: prior.shift(Sampled(logits_SL / temperature, weights_S, labels), choice)
 
 
 def _rows(gold: Sequence[Kept], labels: tuple[str, ...], scorer: Scorer) -> tuple[np.ndarray, np.ndarray]:
     """Logits and labels of the rows of gold texts, both [N, L]; a text may have several rows, with different labels."""
-    logits_SL = scorer([kept.text for kept in gold], labels)
+    logits_SL = scorer([kept.text for kept in gold])
     index = {name: i for i, name in enumerate(labels)}
     logits, has = [], []
     for kept, logits_L in zip(gold, logits_SL, strict=True):
@@ -137,7 +137,7 @@ def _rows(gold: Sequence[Kept], labels: tuple[str, ...], scorer: Scorer) -> tupl
 def _tell_prior(
     name: str, choice: Choice, seen: Survey, scorer: Scorer, labels: tuple[str, ...], calibration: Calibration
 ) -> None:
-    logits_SL = scorer([kept.text for kept in seen.sample], labels)
+    logits_SL = scorer([kept.text for kept in seen.sample])
     before = seen.drawn.weights_S @ choice.probabilities(logits_SL / calibration.temperature)
     after = seen.drawn.weights_S @ choice.probabilities(calibration(logits_SL))
     moves = [f"{n} {b:.3f} -> {a:.3f}" for n, b, a in zip(labels, before, after, strict=True)]

@@ -87,8 +87,16 @@ class AskedModels(Models):
         self.max_length, self.batch_tokens = config.max_length, config.batch_tokens
         self.several = config.decide.multi_label
         self.templates = tuple(config.templates)
-        self.cache = Cache(cache_dir() / "zeroshot") if config.cache else None
+        self.cache = Cache(cache_dir() / "zeroshot", self.arithmetic) if config.cache else None
         self.offline = cache_dir() / "offline"
+
+    def arithmetic(self) -> str:
+        """Everything but texts and model that the last bits of a score depend on, as far as we know it."""
+        device = self.fabric.device
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+        threads = torch.get_num_threads()
+        batches = f"precision {self._config.fabric.precision}, batch_tokens {self.batch_tokens}"
+        return f"torch {torch.__version__} on {device.type} {where}, threads {threads}, {batches}"
 
     def encoder(self) -> TextEncoder:
         """The encoder of the run, or the backbone."""

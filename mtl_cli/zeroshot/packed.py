@@ -39,8 +39,8 @@ class PackedPairs(PairScorer):
     different room stand in different rows.
     """
 
-    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> np.ndarray:
-        return np.array([row.length for row in self._rows(kept_MH, second_H)], np.int64)
+    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> list[np.ndarray]:
+        return [np.array([row.length for row in self._rows(kept_MH, second_H)], np.int64)]
 
     def _rows(self, kept_MH: np.ndarray, second_H: np.ndarray) -> Iterator[_Row]:
         around, after = len(self._layout.before) + len(self._layout.between), len(self._layout.after)

@@ -83,7 +83,8 @@ class PairScorer(ABC):
         """What scoring every pair would take."""
         second_H = _lengths(seconds)
         kept_MH = self._kept(_lengths(self.tokenised(firsts)), second_H)
-        return planned(self._row_lengths(kept_MH, second_H), self._batch_tokens)
+        passes = self._row_lengths(kept_MH, second_H)
+        return sum((planned(lengths, self._batch_tokens) for lengths in passes), Plan(0, 0))
 
     @torch.inference_mode()
     def __call__(self, firsts: Sequence[str], seconds: Sequence[np.ndarray]) -> np.ndarray:
@@ -94,9 +95,13 @@ class PairScorer(ABC):
         self.truncated += int((kept_MH < first_M[:, None]).any(axis=1).sum())
         return self._scored(first_ids, seconds, kept_MH)
 
+    def scores_seconds_alone(self, firsts: int) -> bool:  # noqa: ARG002
+        """Whether a second text's logits beside so many first ones are the same, to the last bit, whatever the other second ones are."""
+        return False
+
     @abstractmethod
-    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> np.ndarray:
-        """Tokens of each row that would go through the model."""
+    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> list[np.ndarray]:
+        """Tokens of each row that would go through the model: an array for those that are put into batches together."""
 
     @abstractmethod
     def _scored(self, firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray], kept_MH: np.ndarray) -> np.ndarray:
@@ -126,32 +131,42 @@ def _lengths(pieces: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([len(piece) for piece in pieces], np.int64)
 
 
-class Pairs(PairScorer):
-    """One row a pair."""
+_MANY = 32
+"""First texts from which on a second one fills batches by itself."""
 
-    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> np.ndarray:
-        return (kept_MH + second_H[None, :] + self._layout.special).reshape(-1)
+
+class Pairs(PairScorer):
+    """One row a pair. Beside many first texts each second one has batches of its own, so that a new one changes no other's."""
+
+    def scores_seconds_alone(self, firsts: int) -> bool:
+        """Beside many first texts."""
+        return firsts >= _MANY
+
+    def _row_lengths(self, kept_MH: np.ndarray, second_H: np.ndarray) -> list[np.ndarray]:
+        around = self._layout.special
+        return [kept_MH[first, second] + second_H[second] + around for first, second in self._parts(kept_MH.shape)]
+
+    def _parts(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Places of the pairs that are put into batches together: of the first and of the second text, shape [2, B]."""
+        places_2HM = np.indices(shape).swapaxes(1, 2)
+        whole = [places_2HM.reshape(2, -1)]
+        return list(places_2HM.swapaxes(0, 1)) if self.scores_seconds_alone(shape[0]) else whole
 
     def _scored(self, firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray], kept_MH: np.ndarray) -> np.ndarray:
-        lengths, kept = self._row_lengths(kept_MH, _lengths(seconds)), kept_MH.reshape(-1)
-        out = np.empty((len(lengths), len(self._model.classes)), np.float64)
-        for rows in token_batches(lengths, self._batch_tokens):
-            out[rows] = self._logits(self._batch(rows, lengths[rows], firsts, seconds, kept[rows]))
-        return out.reshape(*kept_MH.shape, -1)
+        out_MHC = np.empty((*kept_MH.shape, len(self._model.classes)), np.float64)
+        lengths = self._row_lengths(kept_MH, _lengths(seconds))
+        for places_2B, lengths_B in zip(self._parts(kept_MH.shape), lengths, strict=True):
+            for rows in token_batches(lengths_B, self._batch_tokens):
+                first, second = places_2B[:, rows]
+                pairs = [(self._cut(firsts[m], kept_MH[m, h]), seconds[h]) for m, h in zip(first, second, strict=True)]
+                out_MHC[first, second] = self._logits(self._batch(pairs, lengths_B[rows]))
+        return out_MHC
 
-    def _batch(
-        self,
-        rows: np.ndarray,
-        lengths: np.ndarray,
-        firsts: Sequence[np.ndarray],
-        seconds: Sequence[np.ndarray],
-        kept: np.ndarray,
-    ) -> Batch:
+    def _batch(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]], lengths: np.ndarray) -> Batch:
         ids, types, mask = self._empty(lengths)
         layout = self._layout
-        for i, row in enumerate(rows):
-            first, second = firsts[row // len(seconds)], seconds[row % len(seconds)]
-            pieces = (layout.before, self._cut(first, kept[i]), layout.between, second, layout.after)
+        for i, (first, second) in enumerate(pairs):
+            pieces = (layout.before, first, layout.between, second, layout.after)
             ids[i, : lengths[i]] = np.concatenate([np.asarray(piece, np.int64) for piece in pieces])
             if types is not None:
                 types[i, : lengths[i]] = np.repeat(layout.types, [len(piece) for piece in pieces])

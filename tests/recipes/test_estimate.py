@@ -45,7 +45,7 @@ def test_tokens_and_passes_are_those_of_the_run(used, overrides):
     assert (cost.rows, cost.planned_rows, cost.labels, len(answers)) == (60, 60, 2, 60)
 
 
-def test_a_run_folder_is_filled_in_smaller_chunks(used, tmp_path):
+def test_a_run_folder_is_filled_in_the_same_blocks(used, tmp_path):
     texts = [f"{'y' * (i % 50)}" for i in range(300)]
     point = asked(**{"input.texts": texts, "out.name": "one", "out.outputs": str(tmp_path)})
     (cost,) = estimate([point])
@@ -69,14 +69,14 @@ def test_minutes_are_measured_and_where_is_said():
     assert cost.measured.endswith(" 60 texts")
 
 
-def test_behind_the_first_chunks_a_few_are_planned_and_scaled_up(monkeypatch):
+def test_behind_the_first_blocks_a_few_are_planned_and_scaled_up(monkeypatch):
     monkeypatch.setattr(recipe, "_WHOLE", 1)
     monkeypatch.setattr(recipe, "_EVERY", 4)
-    monkeypatch.setattr(recipe, "chunk_of", lambda _: 10)
+    monkeypatch.setattr(recipe, "BLOCK", 10)
     (cost,) = estimate([asked(**{"input.texts": ["same"] * 85})])
     (whole,) = estimate([asked(**{"input.texts": ["same"] * 10})])
     (more,) = estimate([asked(**{"input.texts": ["same"] * 20})])
-    assert (cost.rows, cost.planned_rows) == (85, 30)  # chunks 0, 1 and 5
+    assert (cost.rows, cost.planned_rows) == (85, 30)  # blocks 0, 1 and 5
     assert cost.tokens - whole.tokens == 7.5 * (more.tokens - whole.tokens)
 
 

@@ -51,6 +51,8 @@ class Likelihood(PhraseMethod):
         asking: how it is asked.
     """
 
+    scores_texts_alone = True
+
     def __init__(self, client: Client, cache: Cache | None, asking: Asking) -> None:
         super().__init__(cache, spoken=True)
         self._client, self._asking = client, asking

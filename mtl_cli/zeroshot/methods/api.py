@@ -32,7 +32,7 @@ class ApiMethod(Method):
         text_chars: characters of a text at most; the rest is cut off.
     """
 
-    remote = True
+    remote = scores_texts_alone = True
 
     def __init__(self, likelihood: Likelihood | None, answers: Answers | None, *, text_chars: int) -> None:
         self._likelihood, self._answers, self._text_chars = likelihood, answers, text_chars

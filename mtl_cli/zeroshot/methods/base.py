@@ -60,6 +60,8 @@ class Method(ABC):
     """Whether it keeps scores in the cache of the question."""
     needs_sample = False
     """Whether `fit` must see texts before the first is scored."""
+    scores_texts_alone = False
+    """Whether a text gets the same score, to the last bit, whatever texts are scored with it."""
     remote = False
     """Whether texts leave the machine, so that nothing may be scored just to try it."""
     sums_tokens = False
@@ -85,7 +87,8 @@ class Method(ABC):
     def score(self, texts: Sequence[str], labels: Sequence[Label]) -> Scores:
         """Logits of every text and label, with what drove them.
 
-        A text's logits depend on nothing but the text and the labels: not on the other texts, their order or number.
+        A text's logits depend on nothing but the text and the labels, up to rounding: the last bits of a sum of products may change
+        with the texts and labels that are scored together. The same call gives the same bits.
         """
 
     @abstractmethod
@@ -109,7 +112,7 @@ class PhraseMethod(Method):
     """An engine that scores a text against one phrase whatever the other phrases are.
 
     Args:
-        cache: remembers scores of pairs of text and phrase; None: nothing is remembered.
+        cache: remembers scores; None: nothing is remembered.
         spoken: whether a label's words alone are scored, without its description.
     """
 
@@ -130,6 +133,10 @@ class PhraseMethod(Method):
     @abstractmethod
     def combine(self, scores_NH: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
         """Logit of one label from the scores of its phrases, shape [N]."""
+
+    def scores_phrases_alone(self, texts: Sequence[str]) -> bool:  # noqa: ARG002
+        """Whether these texts' scores for a phrase are the same, to the last bit, whatever phrases are scored with it."""
+        return False
 
     def check(self, labels: Sequence[Label]) -> None:
         """Raise `ConfigError` for labels that the engine cannot score, such as one without tokens; asked at every call."""
@@ -153,7 +160,10 @@ class PhraseMethod(Method):
     def _remembered(self, texts: Sequence[str], phrases: Sequence[Phrase]) -> np.ndarray:
         if self._cache is None:
             return self.score_phrases(texts, phrases)
-        return self._cache.filled(self.signature, texts, phrases, self.score_phrases)
+        if self.scores_texts_alone:
+            return self._cache.filled(self.signature, texts, phrases, self.score_phrases)
+        alone = self.scores_phrases_alone(texts)
+        return self._cache.filled_block(self.signature, texts, phrases, self.score_phrases, phrases_alone=alone)
 
 
 Combined = Callable[[np.ndarray, Sequence[Phrase]], np.ndarray]

@@ -80,6 +80,10 @@ class ClozeMethod(PhraseMethod):
             self._known.clear()
             raise ConfigError(faults)
 
+    def scores_phrases_alone(self, texts: Sequence[str]) -> bool:  # noqa: ARG002
+        """Always: what fills a gap is read off one distribution over the vocabulary."""
+        return True
+
     def score_phrases(self, texts: Sequence[str], phrases: Sequence[Phrase]) -> np.ndarray:
         """Mean log-probability of the tokens of each phrase's words."""
         return self._gaps(texts, [self._known[phrase] for phrase in phrases])

@@ -58,6 +58,7 @@ class EnsembleMethod(Method):
         self._choice: Choice = AnyOf(0.5) if models.several else OneOf()
         self._scales: dict[str, _Scale] = {}
         self.remembers = any(member.method.remembers for member in self._members.values())
+        self.scores_texts_alone = all(member.method.scores_texts_alone for member in self._members.values())
         self.remote = any(member.method.remote for member in self._members.values())
 
     @property

@@ -91,6 +91,10 @@ class NliMethod(PhraseMethod):
             raise ConfigError(faults)
         self._known = (key, {phrase: ids for (_, phrase), ids in zip(told, found, strict=True)})
 
+    def scores_phrases_alone(self, texts: Sequence[str]) -> bool:
+        """As pairs are put into batches."""
+        return self._pairs.scores_seconds_alone(len(texts))
+
     def score_phrases(self, texts: Sequence[str], phrases: Sequence[Phrase]) -> np.ndarray:
         """Logit of entailment, less that of contradiction where it is asked for."""
         logits_NHC = self._pairs(texts, self._ids(phrases))

@@ -3,7 +3,7 @@ import pytest
 
 from mtl_cli.zeroshot.methods.base import Method, Part, Scores
 from mtl_cli.zeroshot.plan import Plan
-from mtl_cli.zeroshot.remembered import Remembered
+from mtl_cli.zeroshot.sampled import SampledScores
 from tests.zeroshot.fakes import named
 
 
@@ -28,28 +28,39 @@ class Counting(Method):
 LABELS = named("a", "bb")
 
 
-def test_a_text_that_is_kept_is_not_scored_again_and_rows_keep_their_places():
+def in_pairs(texts):
+    return (texts[at : at + 2] for at in range(0, len(texts), 2))
+
+
+def of(method, *sample):
+    return SampledScores(method, LABELS, sample, in_pairs)
+
+
+def test_a_text_of_the_sample_is_scored_once_and_rows_keep_their_places():
     method = Counting()
-    engine = Remembered(method)
-    engine.keep(["xx", "y", "xx"], LABELS)
+    engine = of(method, "xx", "y", "xx")
     found = engine.score(["zzz", "xx", "zzz", "y"], LABELS)
     plain = Counting().score(["zzz", "xx", "zzz", "y"], LABELS)
     assert (found.logits_NL.tolist(), found.parts_NP.tolist()) == (plain.logits_NL.tolist(), plain.parts_NP.tolist())
-    assert method.asked == [["xx", "y"], ["zzz", "zzz"]]
+    assert sorted(method.asked) == [["xx", "y"], ["zzz", "zzz"]]
     assert engine.score(["y"], LABELS).logits_NL.tolist() == [[1, 2]]
     assert len(method.asked) == 2
 
 
-def test_what_is_kept_grows_and_is_dropped_when_the_labels_change():
-    method = Counting()
-    engine = Remembered(method)
-    engine.keep(["x"], LABELS)
-    assert engine.keep(["yy", "x"], LABELS).logits_NL.tolist() == [[2, 4], [1, 2]]
-    assert engine.score(["x"], LABELS[::-1]).logits_NL.tolist() == [[2, 1]]
-    assert method.asked == [["x"], ["yy"], ["x"]]
+def test_the_sample_is_scored_whole_and_in_its_own_order_whatever_is_asked_first():
+    first, later = Counting(), Counting()
+    assert of(first, "a", "bb", "ccc").of_sample(["ccc", "a"]).tolist() == [[3, 6], [1, 2]]
+    of(later, "a", "bb", "ccc").score(["q", "bb"], LABELS)
+    assert first.asked == [["a", "bb"], ["ccc"]]
+    assert sorted(later.asked) == [["a", "bb"], ["ccc"], ["q"]]
+
+
+def test_other_labels_are_scored_by_the_engine():
+    assert of(Counting(), "x").score(["x"], LABELS[::-1]).logits_NL.tolist() == [[2, 1]]
 
 
 @pytest.mark.parametrize("texts", [["q"], ["q", "r"]])
-def test_with_nothing_kept_it_is_the_engine(texts):
+def test_without_a_sample_it_is_the_engine(texts):
     method = Counting()
-    assert Remembered(method).score(texts, LABELS).logits_NL.tolist() == method.score(texts, LABELS).logits_NL.tolist()
+    assert of(method).score(texts, LABELS).logits_NL.tolist() == Counting().score(texts, LABELS).logits_NL.tolist()
+    assert method.asked == [texts]
