@@ -68,15 +68,18 @@ def show(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Print a run's summary as JSON."""
+    import json
+    import os
+
     from mtl_cli.errors import RunError
     from mtl_cli.runs.folder import read_config
+    from mtl_cli.runs.formats import read_summary
 
     path = Path(run)
     read_config(path)
-    summary = path / "summary.json"
-    if not summary.is_file():
+    if not os.path.lexists(path / "summary.json"):
         raise RunError(f"{path} is not finished: it has no summary.json yet")
-    typer.echo(summary.read_text(encoding="utf-8"), nl=False)
+    typer.echo(json.dumps(read_summary(path).raw, indent=2, ensure_ascii=False))
 
 
 @app.command("compare")
@@ -144,11 +147,7 @@ def _check_columns(columns: list[str], runs: list[RunRecord]) -> None:
 
     known = {"run", "status", "front", "note", "steps", "seconds", "mean"}
     for record in runs:
-        known |= (
-            set(record.scores)
-            | set(record.config)
-            | {k for k, v in record.summary.items() if not isinstance(v, dict | list)}
-        )
+        known |= set(record.scores) | set(record.config) | set(record.extra)
     faults = [
         Fault("", f"no run has a column '{name}'. {did_you_mean(name, known)}") for name in columns if name not in known
     ]
@@ -177,7 +176,7 @@ def _rendered(runs: list[RunRecord], columns: list[str], as_json: bool, as_csv: 
     from mtl_cli.report.table import text_table
 
     if as_json:
-        return json.dumps([{c: r.cell(c) for c in columns} for r in runs], ensure_ascii=False, indent=2)
+        return json.dumps([{c: r.cell(c) for c in columns} for r in runs], ensure_ascii=False, indent=2, default=str)
     if as_csv:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
@@ -204,5 +203,5 @@ def _cell(record: RunRecord, column: str) -> str:
 
 def _metric_of(record: RunRecord, task: str) -> str:
     """A metric that says in which unit a task's score is."""
-    entry = record.summary.get("tasks", {}).get(task)
-    return entry["metrics"][0]["metric"] if entry else "accuracy"
+    entry = record.summary.tasks.get(task) if record.summary is not None else None
+    return entry.metrics[0].metric if entry is not None and entry.metrics else "accuracy"

@@ -41,7 +41,7 @@ from mtl_cli.recipes.train import train
 from mtl_cli.report.affinity import Measure, Proposal, averaged, proposal_json, proposed
 from mtl_cli.runs.files import explained, write_json, write_text
 from mtl_cli.runs.folder import default_name, read_config
-from mtl_cli.runs.record import read_records
+from mtl_cli.runs.formats import read_environment, read_metrics, read_summary, read_text
 from mtl_cli.train.affinity import LookAheads
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.rows import RowStore
@@ -95,7 +95,7 @@ def affinity_of_training(config: AffinityConfig, asked: Asked) -> Affinity:
     except ConfigError as error:
         renamed = [Fault(re.sub(r"^diagnostics\.", "measure.", f.key), f.problem) for f in error.faults]
         raise (ConfigError(renamed) if renamed else error) from error
-    found = proposed(averaged(read_records(folder / "metrics.jsonl"), list(config.tasks)), config.k, _by(measure))
+    found = proposed(averaged(_records(folder), list(config.tasks)), config.k, _by(measure))
     kept = [text for text in asked.overrides if not _LENGTH.match(text)]
     return _written(folder, found, _Question(measure, config.branch_at, config.sharing, kept, asked.config_dirs))
 
@@ -114,15 +114,16 @@ def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Aff
     """
     path = Path(config.run).expanduser()
     run = convert_or_raise(TrainConfig, stored_values(read_config(path), path, trust=config.trust))
-    if not (path / "summary.json").is_file():
+    if not os.path.lexists(path / "summary.json"):
         raise RunError(
             f"run: {path} is not finished: it has no summary.json yet. Go on with it by run.if_exists=resume."
         )
+    read_summary(path)
     faults = list(_task_faults(list(run.tasks), config.k))
     if faults:
         raise ConfigError(faults)
     if config.source == "metrics":
-        at, records = "metrics", read_records(path / "metrics.jsonl")
+        at, records = "metrics", _records(path)
         if config.branch_at:
             _check_branch(
                 open_stored(config.run, config.checkpoint, trust=config.trust).backbone(), run, config.branch_at
@@ -131,10 +132,10 @@ def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Aff
         stored = open_stored(config.run, config.checkpoint, trust=config.trust)
         at, records = stored.checkpoint.path.name, _looked(config, stored)
     found = proposed(averaged(records, list(run.tasks)), config.k, _by(config.measure))
-    overrides = (path / "overrides.txt").read_text(encoding="utf-8").splitlines()
+    overrides = read_text(path / "overrides.txt").splitlines()
     if not config.trust:
         overrides = [text for text in overrides if "_target_" not in text]  # what the config has of it is refused above
-    dirs = json.loads((path / "env.json").read_text(encoding="utf-8")).get("config_dirs", [])
+    dirs = read_environment(path).config_dirs
     question = _Question(config.measure, config.branch_at, run.sharing, overrides, dirs)
     return _written(_folder(config, path, at, values), found, question)
 
@@ -153,6 +154,10 @@ class _Question:
 
 def _by(measure: MeasureSection) -> Measure:
     return "cosines" if measure.kind == "cosine" else "affinity"
+
+
+def _records(folder: Path) -> list[Mapping[str, Any]]:
+    return [record.raw for record in read_metrics(folder / "metrics.jsonl")]
 
 
 def _shown(measure: MeasureSection) -> tuple[Measure, ...]:
@@ -210,7 +215,7 @@ def _check_same_looks(path: Path, look_ahead: float | None) -> None:
     """Raise `ConfigError` if a run that goes on has been measured in another way."""
     if not path.is_file():
         return
-    for record in read_records(path):
+    for record in _records(path.parent):
         if record.get("event") == "gradients" and record.get("look_ahead") != look_ahead:
             has, asked = (
                 f"look_ahead={rate}" if rate else "kind=cosine" for rate in (record.get("look_ahead"), look_ahead)
@@ -219,7 +224,7 @@ def _check_same_looks(path: Path, look_ahead: float | None) -> None:
             raise ConfigError([Fault("measure", f"{said}. Give the same, or another run.name.")])
 
 
-def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[dict[str, Any]]:
+def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, Any]]:
     """A record of each look at a checkpoint, without dropout."""
     run = stored.config
     fabric = make_fabric(config.fabric)
@@ -251,12 +256,12 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[dict[str, Any]
     )
     length = run_length(run, sum(len(one) for one in chosen.values()))
     lambdas = Lambdas({name: run.weights[name] for name in sets}, length)
-    lambdas_K = torch.tensor(lambdas(min(stored.checkpoint.state["step"], length.steps - 1)), dtype=torch.float32)
+    lambdas_K = torch.tensor(lambdas(min(stored.checkpoint.progress.step, length.steps - 1)), dtype=torch.float32)
     log.info("data     %s", data_line(sets, {name: [] for name in sets}))
     log.info("measure  %s, %d batches of %d rows", stored.identity, config.steps, size)
     looks = _looks(config.measure, tuple(sets))
     stores: dict[Chosen, RowStore] = {}
-    records = []
+    records: list[Mapping[str, Any]] = []
     for step in range(config.steps):
         batch = loader.step(step)
         if looks.due(step):

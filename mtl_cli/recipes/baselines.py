@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.length import run_length
 from mtl_cli.report.groups import BASELINES, FinishedRun, Group, open_run_folder
+from mtl_cli.runs.formats import UnreadableError, read_environment, read_series
+
+log = logging.getLogger(__name__)
 
 _NOT_DECIDING = {
     "run", "seeds", "baselines", "baseline_budget", "fabric", "checkpoint", "diagnostics",
@@ -154,13 +159,16 @@ def find_baselines(group: Group) -> dict[str, list[FinishedRun]]:
 def _recorded(run: FinishedRun) -> list[tuple[str, Path]]:
     """Baselines as compare.json beside or above the run has them; none if one of them is gone."""
     for folder in (run.path, run.path.parent):
-        try:
-            record = json.loads((folder / "compare.json").read_text(encoding="utf-8"))
-            if not any((folder / name).resolve() == run.path.resolve() for name in record["runs"]):
-                continue
-            listed = [(str(task), folder / name) for task, names in record["baselines"].items() for name in names]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        if not os.path.lexists(folder / "compare.json"):
             continue
+        try:
+            record = read_series(folder)
+        except UnreadableError as error:
+            log.warning("%s Its baselines are looked for in the outputs folder.", error)
+            continue
+        if not any((folder / name).resolve() == run.path.resolve() for name in record.runs):
+            continue
+        listed = [(task, folder / name) for task, names in record.baselines.items() for name in names]
         return listed if all((path / "summary.json").is_file() for _, path in listed) else []
     return []
 
@@ -169,14 +177,14 @@ def _matching(run: FinishedRun) -> list[tuple[str, Path]]:
     """Folders that training the run's baselines now would take."""
     try:
         config = convert_or_raise(TrainConfig, run.config)
-        env = json.loads((run.path / "env.json").read_text(encoding="utf-8"))
+        env = read_environment(run.path)
         facts = Facts(
-            {task: int(run.summary["rows"][task]["train"]) for task in config.tasks},
-            {key: str(value["fingerprint"]) for key, value in env["data"].items()},
-            str(env["backbone"]), str(env["precision"]), str(env["mtl"]),
+            {task: run.summary.training_rows(task) for task in config.tasks},
+            {key: record.fingerprint for key, record in env.data.items()},
+            str(env.backbone), str(env.precision), str(env.mtl),
         )  # fmt: skip
         wanted = baselines_of(run.config, config, facts)
-    except (ConfigError, OSError, ValueError, KeyError, TypeError):
+    except (ConfigError, ValueError, KeyError, TypeError):
         return []  # made by another version
     depth = len(Path(config.run.name).parts) if config.run.name else 1
     roots = dict.fromkeys([run.path.resolve().parents[depth - 1], outputs_dir(config.run.outputs).resolve()])

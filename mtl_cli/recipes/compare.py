@@ -67,7 +67,7 @@ def _baselines(group: Group, given: Mapping[str, list[FinishedRun]] | None) -> M
 def _metrics(group: Group) -> dict[str, Metric]:
     faults: list[Fault] = []
     tasks = group.runs[0].config["tasks"]
-    names = dict.fromkeys(str(m["metric"]) for t in group.runs[0].summary["tasks"].values() for m in t["metrics"])
+    names = dict.fromkeys(m.metric for task in group.runs[0].summary.tasks.values() for m in task.metrics)
     configured = {str(name) for task in tasks.values() for name in task["metrics"]}
     if strange := [name for name in names if name not in configured]:
         lacks = f"summary.json has the metric {listed(strange)}, which config.yaml does not name"

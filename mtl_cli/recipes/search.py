@@ -24,6 +24,7 @@ from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.builders import bind_all
 from mtl_cli.recipes.pruning import TrialWatch, open_study
 from mtl_cli.recipes.sweep import Ledger, held, job_of, launcher_of, point_name
+from mtl_cli.runs.formats import Summary, read_summary
 from mtl_cli.train.select import Selector
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ class _Search:
 
         error = outcome.error
         if error is None:
-            summary = json.loads((self._folder / outcome.name / "summary.json").read_text(encoding="utf-8"))
+            summary = read_summary(self._folder / outcome.name)
             values = [objective_value(objective, summary) for objective in self._section.objectives]
-            if summary["status"] == "pruned":
+            if summary.status == "pruned":
                 self._study.tell(number, state=TrialState.PRUNED)
                 return outcome
             if all(math.isfinite(value) for value in values):
@@ -206,14 +207,19 @@ def _distributions(axes: Sequence[Axis]) -> dict[str, BaseDistribution]:
     return found
 
 
-def objective_value(objective: str, summary: Mapping[str, Any]) -> float:
+def objective_value(objective: str, summary: Summary) -> float:
     """An objective from a run's summary, with its sign turned where less is better; NaN if it is undefined."""
     return Selector(objective, None, 0.0).value(list(_scores(summary)))
 
 
-def _scores(summary: Mapping[str, Any]) -> Iterator[TaskScore]:
-    for name, entry in summary["tasks"].items():
+def _scores(summary: Summary) -> Iterator[TaskScore]:
+    for name, entry in summary.tasks.items():
         metrics = [
-            MetricScore(**{**m, "value": math.nan if m["value"] is None else m["value"]}) for m in entry["metrics"]
+            MetricScore(m.metric, m.set_name, _number(m.value), m.low, m.high, m.rows, m.higher_is_better)
+            for m in entry.metrics
         ]
-        yield TaskScore(name, tuple(metrics), entry["higher_is_better"], entry["note"])
+        yield TaskScore(name, tuple(metrics), entry.higher_is_better, entry.note)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

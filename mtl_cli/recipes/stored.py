@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
+from safetensors import SafetensorError
 from transformers import AutoModel
 
 from mtl_cli.config.convert import bind, convert_or_raise
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.config.trust import stored_values
-from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
 from mtl_cli.model.multitask import MultiTaskModel
@@ -58,13 +59,20 @@ class StoredRun:
         bound = bind_tasks(self.config.tasks, self.config.data.max_length, faults)
         if faults:
             raise ConfigError(faults)
-        states = self.checkpoint.state["kinds"]
+        states = self.checkpoint.progress.kinds
         lacking = [name for name in bound if name not in states]
         if lacking:
             raise ConfigError(
                 f"checkpoint: {self.checkpoint.path} is of another run: it has no head for {', '.join(lacking)}"
             )
-        return {n: BoundTask(b.task.with_kind(b.task.kind.restored(states[n])), b.metrics) for n, b in bound.items()}
+        try:
+            return {
+                n: BoundTask(b.task.with_kind(b.task.kind.restored(states[n])), b.metrics) for n, b in bound.items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"checkpoint {self.checkpoint.path} is damaged: state.json does not say what its heads were fitted to"
+            ) from error
 
     def model(self, backbone: Backbone, kinds: dict[str, Kind], fabric: Fabric) -> MultiTaskModel:
         """The whole model with the checkpoint's weights, in evaluation mode."""
@@ -97,12 +105,20 @@ def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
     return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint))
 
 
+def _load_encoder(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
+    try:
+        with quiet():
+            encoder = AutoModel.from_pretrained(checkpoint.encoder, use_safetensors=True, trust_remote_code=False)
+        model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(f"checkpoint {checkpoint.path} is damaged: its encoder cannot be loaded: {reason}") from error
+
+
 def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
     """Give a model the weights of a checkpoint. Raises `ConfigError` if names do not fit."""
-    with quiet():
-        encoder = AutoModel.from_pretrained(checkpoint.encoder)
-    model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
     tensors = checkpoint.model()
+    _load_encoder(model, checkpoint)
     try:
         found = model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,11 @@ from mtl_cli.recipes.stored import load_weights
 from mtl_cli.report.console import logging_to, setup_messages
 from mtl_cli.report.progress import make_progress
 from mtl_cli.report.table import score_table
-from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
+from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints, name_of, verified
+from mtl_cli.runs.clean import clean_run
 from mtl_cli.runs.files import explained, write_json
 from mtl_cli.runs.folder import RunFolder, begin, default_name, open_run
+from mtl_cli.runs.formats import read_environment
 from mtl_cli.runs.provenance import environment, peak_memory_mib, process_start
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.tasks.kinds.base import Kind
@@ -68,36 +69,42 @@ def train(asked: Asked, watch: Watch | None = None, look_ahead: float | None = N
     config = asked.config
     builders = bind_all(config)
     fabric = make_fabric(config.fabric)
-    path = outputs_dir(config.run.outputs) / (config.run.name or default_name(asked.what))
-    folder = open_run(path, config.run.if_exists)
+    outputs = outputs_dir(config.run.outputs)
+    path = outputs / (config.run.name or default_name(asked.what))
+    folder = open_run(path, config.run.if_exists, outputs=outputs)
+    job = _Job(asked, builders, folder, watch, look_ahead)
     try:
         if folder.started:
             folder.check_same(asked.values)
             if folder.finished:
+                clean_run(path)
                 log.info("%s is finished: nothing to do", path)
                 return path
-        result = fabric.launch(_worker, _Job(asked, builders, path, watch, look_ahead))  # type: ignore[arg-type]
+        result = fabric.launch(_worker, job)  # type: ignore[arg-type]
         if isinstance(result, MtlError):
             raise result
         return path
     finally:
-        _discard_unstarted(folder)
+        folder.started |= job.started
+        folder.discard_unstarted()
         folder.close()
-
-
-def _discard_unstarted(folder: RunFolder) -> None:
-    """Remove a folder that was made for a run which did not begin."""
-    if not folder.started and folder.made:
-        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 class _Job:
     """What a process needs to run; no dataclass, since Fabric looks into those for modules to share."""
 
     def __init__(
-        self, asked: Asked, builders: Builders, path: Path, watch: Watch | None, look_ahead: float | None
+        self, asked: Asked, builders: Builders, folder: RunFolder, watch: Watch | None, look_ahead: float | None
     ) -> None:
-        self.asked, self.builders, self.path, self.watch, self.look_ahead = asked, builders, path, watch, look_ahead
+        self.asked, self.builders, self.watch, self.look_ahead = asked, builders, watch, look_ahead
+        self.place = folder.place
+        self.started = folder.started
+        """Whether the run has begun; set in this process alone, so a folder is looked at too before it is discarded."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.place.path
 
 
 def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
@@ -106,10 +113,10 @@ def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
         setup_messages()  # a process of its own has none yet
     try:
         with logging_to(job.path / "log.txt", quiet=not fabric.is_global_zero):
-            _Run(fabric, job.asked, job.builders, job.path, job.watch, job.look_ahead).go()
+            _Run(fabric, job).go()
     except MtlError as error:
-        if fabric.is_global_zero and (job.path / "config.yaml").is_file():
-            with (job.path / "log.txt").open("a", encoding="utf-8") as stream:
+        if fabric.is_global_zero and job.started and job.place.is_there:
+            with contextlib.suppress(OSError), (job.path / "log.txt").open("a", encoding="utf-8") as stream:
                 stream.write(f"{error}\n")
         return error
     return None
@@ -118,14 +125,11 @@ def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
 class _Run:
     """The parts of one run in the order they are made."""
 
-    def __init__(
-        self, fabric: Fabric, asked: Asked, builders: Builders, path: Path, watch: Watch | None = None,
-        look_ahead: float | None = None,
-    ) -> None:  # fmt: skip
-        self.watch, self.look_ahead = watch, look_ahead
-        self.fabric, self.asked, self.config, self.builders, self.path = fabric, asked, asked.config, builders, path
+    def __init__(self, fabric: Fabric, job: _Job) -> None:
+        self.fabric, self.job, self.asked, self.config = fabric, job, job.asked, job.asked.config
+        self.builders, self.path, self.watch, self.look_ahead = job.builders, job.path, job.watch, job.look_ahead
         self.began = time.time()
-        self.checkpoints = Checkpoints(path / "checkpoints")
+        self.checkpoints = Checkpoints(job.path / "checkpoints", job.place)
         self.zero = fabric.is_global_zero
         self.outputs: dict[tuple[str, str], np.ndarray] = {}
         """Outputs of the last evaluation: those of the final scores if the last step is the best one."""
@@ -156,12 +160,16 @@ class _Run:
         return Interrupted(f"{what}. To go on: {command}", self.stop.signal_number or 2)
 
     def _resumed(self) -> Checkpoint | None:
-        if not (self.path / "config.yaml").is_file():
+        if not self.job.started:
             return None
         if self.zero:
             self.checkpoints.recover()
         self.fabric.barrier()
         found = self.checkpoints.newest(log.warning)
+        if found and self.zero:
+            # Before anything is deleted: else what is pruned may be the true best.
+            self.checkpoints.follow(found.progress)
+            self.checkpoints.prune(self.config.checkpoint.keep)
         log.info("resume   %s", f"from {found.path.name}" if found else "from the start: there is no whole checkpoint")
         return found
 
@@ -294,12 +302,23 @@ class _Run:
         # Dropout draws begin here whatever was drawn before; each process has its own.
         torch.manual_seed(config.seed + 1_000_003 * (self.fabric.global_rank + 1))
         if resumed:
-            loop.load(resumed.training(), resumed.state)
+            self._load(loop, resumed)
         if len(names) > 1:
-            step = min(resumed.state["step"] if resumed else 0, settings.steps - 1)
+            step = min(resumed.progress.step if resumed else 0, settings.steps - 1)
             chances = dict(zip(names, sampler.chances_K(step).tolist(), strict=True))
             log.info("sampling %s", sampling_line(config.sampler.name, chances, lambdas.by_task(step)))
         return loop
+
+    def _load(self, loop: Loop, resumed: Checkpoint) -> None:
+        training = resumed.training()
+        try:
+            loop.load(training, resumed.state)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+            what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no value'}"
+            raise RunError(
+                f"checkpoint {resumed.path} does not hold the state of this run ({what}). "
+                "Remove it to resume from the one before it."
+            ) from error
 
     def _selector(self) -> Selector:
         asked = self.config.eval
@@ -350,7 +369,8 @@ class _Run:
     def _begin(self, resumed: Checkpoint | None) -> None:
         """Mark the folder as a run; nothing has been trained before this."""
         env_path = self.path / "env.json"
-        if not (self.path / "config.yaml").is_file():
+        if not self.job.started:
+            self.job.place.check()
             with explained(self.path):
                 write_json(
                     env_path,
@@ -366,19 +386,21 @@ class _Run:
                         "data": self._data(),
                     },
                 )
+            self.job.place.check()
             begin(self.path, self.asked.values, self.asked.overrides)
-        self.recorder.open(MetricsLog(self.path / "metrics.jsonl", resumed.state["metrics_bytes"] if resumed else 0))
+            self.job.started = True
+        kept = resumed.progress.metrics_bytes if resumed else 0
+        self.recorder.open(MetricsLog(self.path / "metrics.jsonl", kept, self.job.place))
 
     def _data(self) -> dict[str, Any]:
         return describe_data({n: [s, *self.validation[n]] for n, s in self.sets.items()})
 
     def _check_same_data(self) -> None:
         """Raise `ConfigError` if a run that goes on would meet other rows than it was started with."""
-        if not (self.path / "config.yaml").is_file():
+        if not self.job.started:
             return
-        old: Mapping[str, Any] = json.loads((self.path / "env.json").read_text(encoding="utf-8"))["data"]
-        new = self._data()
-        changed = [key for key in new if old.get(key, {}).get("fingerprint") != new[key]["fingerprint"]]
+        old = {key: record.fingerprint for key, record in read_environment(self.path).data.items()}
+        changed = [key for key, record in self._data().items() if old.get(key) != record["fingerprint"]]
         if changed:
             raise ConfigError(
                 f"cannot resume {self.path}: the rows of {', '.join(changed)} are not those that it was started with."
@@ -409,11 +431,22 @@ class _Run:
         scoring = Scoring(self.model, self.fabric, tokens, rounds, seed, tick, self.outputs)
         return score(tasks, scoring, predictions)
 
+    def _best(self, step: int) -> Checkpoint:
+        """The best checkpoint by its step: the link to it is a copy of what the state knows."""
+        path = self.path / "checkpoints" / name_of(step)
+        if not path.is_dir():
+            raise RunError(
+                f"the best checkpoint, {path}, has gone, so there is nothing to score. Put it back, or remove "
+                f"{path.parent} and resume: the run is trained again."
+            )
+        return verified(path)
+
     def _finish(self, trained: Trained) -> None:
         """Score the best checkpoint with intervals, write predictions and summary; the summary last, since it marks the end."""
         if trained.best_step != trained.step:
-            load_weights(self.model, self.checkpoints.find("best"))
+            load_weights(self.model, self._best(trained.best_step))
             self.outputs = {}
+        self.job.place.check()
         scores = self._score(self.config.eval.bootstrap, self.path / "predictions")
         speed = (
             {
@@ -446,6 +479,7 @@ class _Run:
             else None,
             "peak_memory_mib": peak_memory_mib(),
         }
+        self.job.place.check()
         with explained(self.path):
             write_json(self.path / "summary.json", summary)
         if not self.config.checkpoint.keep_optimizer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from mtl_cli.redact import as_written
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
 from mtl_cli.runs.files import explained, write_json, write_text
-from mtl_cli.runs.folder import RunFolder, begin, default_name, differences, open_run, read_config
+from mtl_cli.runs.folder import RunFolder, default_name, differences, open_run, read_config
 from mtl_cli.runs.provenance import environment
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.train.loop import Stop
@@ -89,8 +88,9 @@ def _keeps_folder(config: ZeroshotConfig) -> bool:
 
 def _into_folder(session: _Session, write: Callable[[Answer], None]) -> Path:
     out = session.config.out
-    path = outputs_dir(out.outputs) / (out.name or default_name("zeroshot"))
-    folder = open_run(path, out.if_exists, "out")
+    outputs = outputs_dir(out.outputs)
+    path = outputs / (out.name or default_name("zeroshot"))
+    folder = open_run(path, out.if_exists, "out", outputs)
     try:
         if folder.started:
             _check_same(path, session.question.values())
@@ -101,8 +101,7 @@ def _into_folder(session: _Session, write: Callable[[Answer], None]) -> Path:
             _Filling(session, folder, write).go()
         return path
     finally:
-        if not folder.started and folder.made:
-            shutil.rmtree(path, ignore_errors=True)
+        folder.discard_unstarted()
         folder.close()
 
 
@@ -277,10 +276,11 @@ class _Filling:
         if self._folder.started:
             self._compute_as_before()
         session.load(known, words if self._folder.started and words.is_file() else None)
+        self._folder.place.check()
         if not self._folder.started:
             with explained(self._path):
                 write_json(self._path / "env.json", self._environment())
-            begin(self._path, session.question.values(), session.question.overrides)
+            self._folder.begin(session.question.values(), session.question.overrides)
         if session.words is not None:
             with explained(self._path):
                 write_text(words, session.words)
@@ -290,7 +290,7 @@ class _Filling:
         kept, begun = self._take_answered()
         with explained(self._path):
             self._predictions.parent.mkdir(exist_ok=True)
-        answers = MetricsLog(self._predictions, kept)
+        answers = MetricsLog(self._predictions, kept, self._folder.place)
         stop = Stop()
         try:
             with signals_to(stop):
@@ -336,6 +336,7 @@ class _Filling:
         return f"{saved}. To go on: the same command with --out {name} out.if_exists=resume"
 
     def _finish(self, result: Result) -> None:
+        self._folder.place.check()
         with explained(self._path):
             if result.curve:
                 write_text(self._path / "curve.csv", coverage_csv(result.curve))

@@ -99,8 +99,13 @@ def averaged(records: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> Meas
         raise RunError(
             f"the looks of this run are of different kinds: look_ahead is {', '.join(map(str, sorted(rates, key=str)))}"
         )
-    cosines = _means(np.stack([_cosines(record, tasks) for record in looks]))
-    affinity = None if rates == {None} else _means(np.stack([_affinity(record, tasks) for record in looks]))
+    try:
+        cosines = _means(np.stack([_cosines(record, tasks) for record in looks]))
+        affinity = None if rates == {None} else _means(np.stack([_affinity(record, tasks) for record in looks]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            "metrics.jsonl is damaged: a look at the gradients does not say how the tasks compare. Measure again."
+        ) from error
     return Measured(tuple(tasks), tuple(int(record["step"]) for record in looks), cosines, affinity)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +13,12 @@ from typing import Any
 
 from mtl_cli.errors import ConfigError, MtlError
 from mtl_cli.redact import as_written
+from mtl_cli.runs.files import shortened
 from mtl_cli.runs.folder import read_config
+from mtl_cli.runs.formats import Summary, UnreadableError, read_summary, read_sweep
+from mtl_cli.runs.place import is_file, is_folder
+
+log = logging.getLogger(__name__)
 
 _SKIP = {"checkpoints", "evals", "predictions"}
 _NOT_VARIED = (
@@ -29,8 +37,8 @@ class RunRecord:
     """done, pruned, stopped (has a checkpoint), started, failed, waiting (a point of a sweep), or unreadable (damaged files)."""
     config: Mapping[str, Any]
     """Dotted key -> value."""
-    summary: Mapping[str, Any]
-    """Empty until the run is done."""
+    summary: Summary | None
+    """None until the run is done."""
     mark: str = ""
     """`*` on the Pareto front over tasks, `best mean` with the highest mean; set by `report.pareto`."""
     partial: bool = False
@@ -42,43 +50,51 @@ class RunRecord:
             return {"run": self.name, "status": self.status, "front": self.mark}[column]
         if column in self.scores:
             return self.scores[column]
-        if column in self.summary and not isinstance(self.summary[column], dict | list):
-            return self.summary[column]
+        if column in self.extra:
+            return self.extra[column]
         return self.config.get(column)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Entries of the summary that fit into a cell."""
+        raw = self.summary.raw if self.summary is not None else {}
+        return {name: value for name, value in raw.items() if not isinstance(value, dict | list)}
 
     @property
     def scores(self) -> dict[str, float | None]:
         """`mean`, each task's score, and each metric as `task/metric` (`task/set/metric` if there are several sets)."""
-        if not self.summary:
+        if self.summary is None:
             return {}
-        found = {"mean": self.summary.get("mean")}
-        for task, entry in self.summary.get("tasks", {}).items():
-            found[task] = entry["score"]
-            several = len({m["set_name"] for m in entry["metrics"]}) > 1
-            for m in entry["metrics"]:
-                found[f"{task}/{m['set_name']}/{m['metric']}" if several else f"{task}/{m['metric']}"] = m["value"]
+        found = {"mean": self.summary.mean}
+        for task, entry in self.summary.tasks.items():
+            found[task] = entry.score
+            several = len({m.set_name for m in entry.metrics}) > 1
+            for m in entry.metrics:
+                found[f"{task}/{m.set_name}/{m.metric}" if several else f"{task}/{m.metric}"] = m.value
         return found
 
     @property
     def tasks(self) -> list[str]:
         """Names of the scored tasks."""
-        return list(self.summary.get("tasks", {}))
+        return list(self.summary.tasks) if self.summary is not None else []
 
 
 def collect(folder: Path) -> list[RunRecord]:
     """All runs in a folder and below, by name. Raises `ConfigError` if the folder is not there."""
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}")
+    if not is_folder(folder):
+        raise ConfigError(f"there is no folder {shortened(folder)}")
     found = [_record(path, folder) for path in sorted(run_folders(folder))]
     return _with_points(found, folder)
 
 
 def _with_points(runs: list[RunRecord], folder: Path) -> list[RunRecord]:
     """Add what a sweep's own list knows: points that failed, and those that have no folder."""
+    if not os.path.lexists(folder / "sweep.json"):
+        return runs
     try:
-        listed = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-        points = {str(p["run"]).rpartition("/")[2]: (bool(p.get("error")), dict(p.get("varied", {}))) for p in listed}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        points = {p.run.rpartition("/")[2]: (bool(p.error), dict(p.varied)) for p in read_sweep(folder)}
+    except UnreadableError as error:
+        log.warning("%s", error)
         return runs
     unfinished = {"started", "stopped"}
     runs = [
@@ -87,7 +103,7 @@ def _with_points(runs: list[RunRecord], folder: Path) -> list[RunRecord]:
     ]
     have = {run.name for run in runs}
     lacking = [
-        RunRecord(name, "failed" if failed else "waiting", varied, {}, partial=True)
+        RunRecord(name, "failed" if failed else "waiting", varied, None, partial=True)
         for name, (failed, varied) in points.items()
         if name not in have
     ]
@@ -95,38 +111,42 @@ def _with_points(runs: list[RunRecord], folder: Path) -> list[RunRecord]:
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """The folder itself if it is a run, else all runs below it; evaluations are no runs."""
-    if (folder / "config.yaml").is_file() and (folder / "env.json").is_file():
-        yield folder
-        return
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in _SKIP and not path.name.startswith("."):
-            yield from run_folders(path)
+    """The folder itself if it is a run, else all runs below it; evaluations are no runs.
+
+    Links are followed after all else, and no folder is listed twice, so a link to a folder above it does no harm.
+    """
+    waiting, linked, seen = [folder], list[Path](), set[tuple[int, int]]()
+    while waiting or linked:
+        path = waiting.pop() if waiting else linked.pop(0)
+        with contextlib.suppress(OSError):  # gone meanwhile, or not for us to read
+            found = path.stat()
+            if (found.st_dev, found.st_ino) in seen:
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            if is_file(path / "config.yaml") and os.path.lexists(path / "env.json"):
+                yield path
+                continue
+            inner = [p for p in sorted(path.iterdir()) if p.name not in _SKIP and not p.name.startswith(".")]
+            linked += [p for p in inner if p.is_symlink()]
+            waiting += [p for p in reversed(inner) if not p.is_symlink() and p.is_dir()]
 
 
 def _record(path: Path, folder: Path) -> RunRecord:
     name = str(path.relative_to(folder)) if path != folder else path.resolve().name
     try:
-        config = read_config(path)
-        summary_path = path / "summary.json"
-        summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.is_file() else {}
-        record = RunRecord(name, "done", {}, summary)
-        _ = (record.scores, record.tasks)
-    except (MtlError, ValueError, KeyError, TypeError, AttributeError):
-        return RunRecord(name, "unreadable", {}, {})
-    status = (
-        str(summary.get("status", "done"))
-        if summary
-        else "stopped"
-        if any((path / "checkpoints").glob("step_*"))
-        else "started"
-    )
-    return RunRecord(name, status, dict(_flat(config)), summary)
+        config = dict(_flat(read_config(path)))
+        summary = read_summary(path) if os.path.lexists(path / "summary.json") else None
+    except MtlError:
+        return RunRecord(name, "unreadable", {}, None)
+    if summary is not None:
+        return RunRecord(name, summary.status, config, summary)
+    stopped = any((path / "checkpoints").glob("step_*"))
+    return RunRecord(name, "stopped" if stopped else "started", config, None)
 
 
 def planned(name: str, values: Mapping[str, Any]) -> RunRecord:
     """A run that is yet to be: its composed config alone."""
-    return RunRecord(name, "waiting", dict(_flat(as_written(values))), {})
+    return RunRecord(name, "waiting", dict(_flat(as_written(values))), None)
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -141,10 +161,8 @@ def varied_keys(runs: list[RunRecord]) -> list[str]:
     """Config keys whose value is not the same in all runs."""
     runs = [run for run in runs if not run.partial] or runs
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
-    varied = [
-        key for key in keys
-        if not any(key == n or key.startswith(f"{n}.") for n in _NOT_VARIED) and len({json.dumps(run.config.get(key)) for run in runs}) > 1
-    ]  # fmt: skip
+    compared = [key for key in keys if not any(key == n or key.startswith(f"{n}.") for n in _NOT_VARIED)]
+    varied = [key for key in compared if len({json.dumps(run.config.get(key), default=str) for run in runs}) > 1]
     # Another member of a family has other options: its name says it all.
     renamed = {key.removesuffix("name") for key in varied if key.endswith(".name")}
     return [key for key in varied if key.endswith(".name") or not any(key.startswith(family) for family in renamed)]
@@ -153,5 +171,5 @@ def varied_keys(runs: list[RunRecord]) -> list[str]:
 def default_columns(runs: list[RunRecord]) -> list[str]:
     """Name, status, what differs between the runs, the scores, and the note on the data if there is one."""
     tasks = list(dict.fromkeys(task for run in runs for task in run.tasks))
-    notes = ["note"] if any(run.summary.get("note") for run in runs) else []
+    notes = ["note"] if any(run.summary is not None and run.summary.note for run in runs) else []
     return ["run", "status", *varied_keys(runs), "steps", "mean", *tasks, "seconds", *notes]

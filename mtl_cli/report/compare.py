@@ -18,8 +18,8 @@ two or three seeds an interval is a rough guide, with one it holds the noise of 
 
 from __future__ import annotations
 
-import json
 import math
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ import numpy as np
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.metrics.base import Metric
 from mtl_cli.report.groups import FinishedRun, Group, grouped
+from mtl_cli.runs.formats import Prediction, UnreadableError, read_predictions
 
 Verdict = Literal["better", "worse", "within noise", "undefined"]
 
@@ -166,13 +167,13 @@ def compare(
             continue
         count = len(group.runs)
         run, base = scored.part(0, count), scored.part(count, count + len(against))
-        entry = group.runs[0].summary["tasks"][task]
-        higher = bool(entry.get("higher_is_better", True))
+        entry = group.runs[0].summary.tasks[task]
+        higher = entry.higher_is_better
         run_R = run.drawn(run_shares_RS)
         base_R = base.drawn(shares.of(against)) if against else np.empty(0)
         delta = _delta(run.value_S.mean() - base.value_S.mean(), run_R - base_R, higher) if against else None
         summary = TaskComparison(
-            task, scored.metrics, higher, scored.rows, str(entry.get("note", "")), _side(run, group.runs),
+            task, scored.metrics, higher, scored.rows, entry.note, _side(run, group.runs),
             _side(base, against) if against else None, delta,
         )  # fmt: skip
         tasks.append(summary)
@@ -217,7 +218,7 @@ def _verdict(value: float, low: float | None, high: float | None, higher: bool) 
 def _side(scores: _Scores, runs: Sequence[FinishedRun]) -> Side:
     return Side(
         float(scores.value_S.mean()), _deviation(scores.value_S), tuple(run.seed for run in runs),
-        tuple(int(run.summary.get("steps", 0)) for run in runs), tuple(str(run.path) for run in runs),
+        tuple(run.summary.steps or 0 for run in runs), tuple(str(run.path) for run in runs),
     )  # fmt: skip
 
 
@@ -271,11 +272,11 @@ class _Scored:
 
 def _score(task: str, runs: Sequence[FinishedRun], metrics: Mapping[str, Metric], how: Resampling) -> _Scored:
     """Every metric on every set, for all runs at once; the mean over both, as `TaskScore.value` has it."""
-    entries = runs[0].summary["tasks"][task]["metrics"]
-    names = tuple(dict.fromkeys(str(m["metric"]) for m in entries))
+    entries = runs[0].summary.tasks[task].metrics
+    names = tuple(dict.fromkeys(m.metric for m in entries))
     labels = _classes(runs[0].config["tasks"][task]["kind"])
     values, resampled, rows = [], [], 0
-    for set_name in dict.fromkeys(str(m["set_name"]) for m in entries):
+    for set_name in dict.fromkeys(m.set_name for m in entries):
         gold_N, predicted_VN = _same_rows(task, set_name, runs, labels)
         rows += len(gold_N)
         for name in names:
@@ -299,15 +300,15 @@ def _same_rows(
     """Labels [N] and predictions [V, N] of the labelled rows. Raises `ConfigError` if the runs were not scored on the same rows."""
     first, *others = [_predictions(run, task, set_name) for run in runs]
     for run, other in zip(runs[1:], others, strict=True):
-        found = _difference([row["label"] for row in first], [row["label"] for row in other]) or _difference(
-            [row["row"] for row in first], [row["row"] for row in other]
+        found = _difference([row.label for row in first], [row.label for row in other]) or _difference(
+            [row.row for row in first], [row.row for row in other]
         )
         if found:
             where = f"{runs[0].path} and {run.path} were not scored on the same {set_name} rows"
             raise ConfigError([Fault(task, f"{where}: {found}. A paired comparison needs the same rows for both.")])
-    gold_N = _numbers([row["label"] for row in first], labels, runs[0], task)
+    gold_N = _numbers([row.label for row in first], labels, runs[0], task)
     predicted_VN = np.stack(
-        [_numbers([row["prediction"] for row in rows], labels, run, task) for rows, run in zip([first, *others], runs, strict=True)]
+        [_numbers([row.prediction for row in rows], labels, run, task) for rows, run in zip([first, *others], runs, strict=True)]
     )  # fmt: skip
     labelled_N = ~np.isnan(gold_N)
     return gold_N[labelled_N], predicted_VN[:, labelled_N]
@@ -320,21 +321,16 @@ def _difference(a: Sequence[Any], b: Sequence[Any]) -> str:
     return "" if place is None else f"row {place} is {a[place]!r} in one and {b[place]!r} in the other"
 
 
-def _predictions(run: FinishedRun, task: str, set_name: str) -> list[dict[str, Any]]:
+def _predictions(run: FinishedRun, task: str, set_name: str) -> list[Prediction]:
     path = run.path / "predictions" / f"{task}.{set_name}.jsonl"
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        numbers = [int(row["row"]) for row in rows]
-        # A run with eval.limit holds some rows of the set, so numbers may be left out, but all go up.
-        if numbers != sorted(set(numbers)) or not all({"label", "prediction"} <= row.keys() for row in rows):
-            raise ValueError("rows are not in order")
-    except FileNotFoundError as error:
+    if not os.path.lexists(path):
         sets = sorted(p.name for p in path.parent.glob(f"{task}.*.jsonl"))
         there = f"there is {', '.join(sets)}" if sets else f"it has no predictions of {task}"
-        raise ConfigError([Fault(task, f"{path} is not there ({there}): no row can be paired")]) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError([Fault(task, f"{path} cannot be read as predictions of mtl: {error}")]) from error
-    return rows
+        raise ConfigError([Fault(task, f"{path} is not there ({there}): no row can be paired")])
+    try:
+        return read_predictions(path)
+    except UnreadableError as error:
+        raise ConfigError([Fault(task, f"{path} cannot be read as predictions of mtl: it {error.problem}")]) from error
 
 
 def _numbers(values: Sequence[Any], labels: Sequence[str], run: FinishedRun, task: str) -> np.ndarray:

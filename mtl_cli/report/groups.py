@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import os
 import re
@@ -14,7 +13,10 @@ from typing import Any
 
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.report.collect import run_folders
+from mtl_cli.runs.files import shortened
 from mtl_cli.runs.folder import differences, read_config
+from mtl_cli.runs.formats import Summary, UnreadableError, read_summary
+from mtl_cli.runs.place import is_folder
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class FinishedRun:
 
     path: Path
     config: Mapping[str, Any]
-    summary: Mapping[str, Any]
+    summary: Summary
 
     @property
     def seed(self) -> int:
@@ -39,12 +41,12 @@ class FinishedRun:
     @property
     def pruned(self) -> bool:
         """Whether a search ended it early."""
-        return self.summary.get("status") == "pruned"
+        return self.summary.status == "pruned"
 
     @property
     def tasks(self) -> list[str]:
         """Names of the scored tasks."""
-        return list(self.summary["tasks"])
+        return list(self.summary.tasks)
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,19 @@ def open_run_folder(path: Path) -> FinishedRun | None:
         ConfigError: there is no run, or its files are damaged.
     """
     config = read_config(path)
-    summary_path = path / "summary.json"
-    if not summary_path.is_file():
+    if not os.path.lexists(path / "summary.json"):
         return None
     try:
-        run = FinishedRun(path, config, json.loads(summary_path.read_text(encoding="utf-8")))
-        _ = (run.seed, run.tasks)
-    except (ValueError, KeyError, TypeError) as error:
+        run = FinishedRun(path, config, read_summary(path))
+        _ = (
+            run.seed,
+            [(config["tasks"][task]["kind"].get("labels"), *config["tasks"][task]["metrics"]) for task in run.tasks],
+        )
+    except UnreadableError as error:
+        raise ConfigError(str(error)) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{path}: config.yaml or summary.json is damaged; it is no record of a run any more"
+            f"{path / 'config.yaml'} is damaged: it is no config of the run in {path} any more"
         ) from error
     return run
 
@@ -105,8 +111,8 @@ def open_runs(folders: Sequence[Path]) -> list[FinishedRun]:
 
 
 def _runs_of(folder: Path) -> list[FinishedRun]:
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}")
+    if not is_folder(folder):
+        raise ConfigError(f"there is no folder {shortened(folder)}")
     paths = sorted(p for p in run_folders(folder) if BASELINES not in p.relative_to(folder).parts)
     if not paths:
         raise ConfigError(f"{folder} holds no run: no folder in it has a config.yaml")

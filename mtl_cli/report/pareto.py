@@ -61,7 +61,7 @@ def as_json(runs: Sequence[RunRecord], varied: Sequence[str]) -> list[dict[str, 
 
 def _goods(run: RunRecord, tasks: Sequence[str]) -> list[float]:
     """Scores with the sign turned where less is better."""
-    signs = {t: 1 if run.summary["tasks"][t].get("higher_is_better", True) else -1 for t in tasks}
+    signs = {t: 1 if run.summary is None or run.summary.tasks[t].higher_is_better else -1 for t in tasks}
     return [signs[t] * _number(run.scores[t]) for t in tasks]
 
 

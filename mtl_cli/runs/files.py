@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,15 @@ def why(folder: Path, error: OSError) -> str:
         return f"no space left to write in {folder}. Free some, or write elsewhere with run.outputs=DIR; what was saved before is whole."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"no right to write in {folder}. Choose another folder with run.outputs=DIR or MTL_OUTPUTS."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"cannot write in {shortened(folder)}: the name is too long. Give a shorter one with run.name."
     return f"cannot write in {folder}: {error.strerror or error}. Choose another folder with run.outputs=DIR or MTL_OUTPUTS."
+
+
+def shortened(path: Path) -> str:
+    """A path for a message, at most 100 letters of it."""
+    text = str(path)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def write_text(path: Path, text: str) -> None:
@@ -62,6 +71,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value
+
+
+_SCRATCH = re.compile(r"\..+\.(json|jsonl|txt|yaml|csv)\.[0-9a-f]{8}")
+
+
+def scratch_files(folder: Path) -> list[Path]:
+    """What `write_text` leaves in a folder when its process is killed. Whoever writes there holds the folder's lock."""
+    with contextlib.suppress(OSError):
+        return sorted(p for p in folder.iterdir() if _SCRATCH.fullmatch(p.name) and not p.is_symlink() and p.is_file())
+    return []
 
 
 def sha256(path: Path) -> str:

@@ -10,10 +10,12 @@ outputs/<name>/
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +25,9 @@ import yaml
 
 from mtl_cli.errors import ConfigError, RunError
 from mtl_cli.redact import as_written, redacted_words
-from mtl_cli.runs.files import explained, write_text
+from mtl_cli.runs.files import explained, scratch_files, shortened, why, write_text
+from mtl_cli.runs.formats import UnreadableError, read_summary, read_text
+from mtl_cli.runs.place import Place, is_file, is_folder, refuse_links
 from mtl_cli.yaml_text import load_yaml
 
 IfExists = Literal["error", "resume", "skip"]
@@ -35,6 +39,8 @@ _FREE = (
 _UNSTARTED = re.compile(r"\.lock|log\.txt|\.?(env\.json|overrides\.txt|config\.yaml)(\.[0-9a-f]{8})?")
 """Files that a process leaves that was killed before its run was begun."""
 
+_LOCK = re.compile(rb"(process \d+)?")
+
 
 class RunFolder:
     """A run folder that this process holds the lock of.
@@ -42,38 +48,56 @@ class RunFolder:
     Args:
         path: the folder, made if it is not there.
         section: of the config that names the folder, for messages.
+
+    Raises:
+        RunError: another process holds it, or it cannot be made or locked.
+        ConfigError: its lock is a link, or no lock of mtl.
     """
 
     def __init__(self, path: Path, section: str = "run") -> None:
         self.path = path
-        self.made = not path.exists()
+        self.made = not os.path.lexists(path)
         """Whether the folder was not there before."""
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
-            self._lock: IO[str] = (path / ".lock").open("a+")
+            # Held open, so that no other folder can be given this one's inode while we write.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        self._lock: IO[str] | None = None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
-            self._lock.close()
-            raise RunError(
-                f"{path} is in use by {holder}. Wait for it, stop it, or give another {section}.name."
-            ) from None
-        except OSError as error:
-            self._lock.close()
-            raise RunError(
-                f"{path} cannot be locked: {error.strerror}. Write on another file system with {section}.outputs=DIR."
-            ) from error
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()}")
-        self._lock.flush()
+            self._lock = _locked(path, section)
+        finally:
+            if self._lock is None:
+                os.close(self._descriptor)
+        self.place = Place.of(path)
+        """The folder that was opened; to be checked before each save."""
+        self.started = self.config_path.is_file()
+        """Whether a run has begun here; remembered, since the folder may be moved away while the run writes."""
 
     def close(self) -> None:
         """Let go of the lock (the operating system does so too when the process dies)."""
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                self._lock.truncate(0)
+            self._lock.close()
+            os.close(self._descriptor)
+            self._lock = None
+
+    def begin(self, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+        """Mark the folder as a run."""
+        self.place.check()
+        begin(self.path, config, overrides)
+        self.started = True
+
+    def discard_unstarted(self) -> None:
+        """Remove the folder if it was made for a run that did not begin; nothing in it that mtl did not write before."""
+        if self.started or not self.made or not self.place.is_there:
+            return
         with contextlib.suppress(OSError):
-            self._lock.truncate(0)
-        self._lock.close()
+            paths = list(self.path.iterdir())
+            if all(_UNSTARTED.fullmatch(p.name) for p in paths) and not self.config_path.exists():
+                for path in paths:
+                    path.unlink()
+                self.path.rmdir()
 
     @property
     def config_path(self) -> Path:
@@ -81,14 +105,12 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
-    def started(self) -> bool:
-        """Whether a run has begun here."""
-        return self.config_path.is_file()
-
-    @property
     def finished(self) -> bool:
-        """Whether a run has ended here."""
-        return (self.path / "summary.json").is_file()
+        """Whether a run has ended here. Raises `RunError` if it has, and its summary is damaged."""
+        if not os.path.lexists(self.path / "summary.json"):
+            return False
+        read_summary(self.path)
+        return True
 
     def check_same(self, config: Mapping[str, Any]) -> None:
         """Raise `ConfigError` with what differs if the run here was made from another config.
@@ -107,6 +129,52 @@ class RunFolder:
             raise ConfigError(
                 f"cannot resume {self.path}: it was started from a different config.\n{listed}\nGive the same values, or another run.name."
             )
+
+
+def _locked(path: Path, section: str) -> IO[str]:
+    """The lock of a folder, taken."""
+    stream = _open_lock(path / ".lock")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = stream.read(100).strip() or "another process"
+        stream.close()
+        raise RunError(f"{path} is in use by {holder}. Wait for it, stop it, or give another {section}.name.") from None
+    except OSError as error:
+        stream.close()
+        raise RunError(
+            f"{path} cannot be locked: {error.strerror}. Write on another file system with {section}.outputs=DIR."
+        ) from error
+    stream.seek(0)
+    stream.truncate(0)
+    stream.write(f"process {os.getpid()}")
+    stream.flush()
+    return stream
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """Open a lock, made if it is not there; what is no lock of mtl is left as it is."""
+    try:
+        # O_NONBLOCK: a named pipe is not waited for.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ConfigError(f"{path} is a link, no lock of mtl. Remove it, or give another name.") from error
+        raise RunError(why(path.parent, error)) from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or not _LOCK.fullmatch(os.pread(descriptor, 100, 0)):
+        os.close(descriptor)
+        raise ConfigError(f"{path} is no lock of mtl. Remove it, or give another name.")
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
+
+
+def clean_scratch(*folders: Path) -> None:
+    """Remove files that a killed process had not put in their place; the caller holds the lock, and none is a link."""
+    for folder in folders:
+        for file in scratch_files(folder):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def begin(path: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
@@ -134,28 +202,53 @@ def default_name(what: str) -> str:
     return f"{what}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
-def open_run(path: Path, if_exists: IfExists, section: str = "run") -> RunFolder:
+def open_run(path: Path, if_exists: IfExists, section: str = "run", outputs: Path | None = None) -> RunFolder:
     """Lock a folder for a new or resumed run that a section of the config names.
 
+    Args:
+        path: the run folder.
+        if_exists: what to do with a run that is there.
+        section: of the config that names the folder, for messages.
+        outputs: the folder that `path` was named below; if given, no part of the name but the first may be a link.
+
     Raises:
-        ConfigError: there is a run and `if_exists` is "error", or there are strange files.
+        ConfigError: there is a run and `if_exists` is "error", there are strange files, or links that lead out of the folder.
         RunError: the folder is in use, or cannot be written.
     """
-    around = next((p for p in path.parents if (p / "config.yaml").is_file() and (p / "env.json").is_file()), None)
+    around = next((p for p in path.parents if is_file(p / "config.yaml") and is_file(p / "env.json")), None)
     if around is not None:
         raise ConfigError(f"{path} would lie inside the run {around}. Give another {section}.name.")
+    if outputs is not None:
+        _refuse_linked_parts(path, outputs)
+    if not is_file(path / "config.yaml") and is_folder(path):
+        with explained(path):
+            if any(not _UNSTARTED.fullmatch(p.name) for p in path.iterdir()):
+                raise ConfigError(f"{path} exists and holds no run of mtl. Give another {section}.name.")
     folder = RunFolder(path, section)
-    if not folder.started and any(not _UNSTARTED.fullmatch(p.name) for p in path.iterdir()):
-        (path / ".lock").unlink(missing_ok=True)
+    try:
+        with explained(path):
+            refuse_links(path)
+        clean_scratch(path, path / "predictions")
+        if folder.started and if_exists == "error":
+            state = "is finished" if folder.finished else "is not finished"
+            raise ConfigError(
+                f"{path} holds a run already, which {state}. "
+                f"Use {section}.if_exists=resume or skip, or another {section}.name."
+            )
+    except BaseException:
         folder.close()
-        raise ConfigError(f"{path} exists and holds no run of mtl. Give another {section}.name.")
-    if folder.started and if_exists == "error":
-        state = "is finished" if folder.finished else "is not finished"
-        folder.close()
-        raise ConfigError(
-            f"{path} holds a run already, which {state}. Use {section}.if_exists=resume or skip, or another {section}.name."
-        )
+        raise
     return folder
+
+
+def _refuse_linked_parts(path: Path, outputs: Path) -> None:
+    """Raise `ConfigError` if a folder of runs holds a link in the place of one of its runs."""
+    inner = [p for p in (path, *path.parents) if p.is_relative_to(outputs) and len(p.relative_to(outputs).parts) > 1]
+    linked = next((p for p in inner if p.is_symlink()), None)
+    if linked is not None:
+        raise ConfigError(
+            f"{linked} is a link to {linked.readlink()}: runs are written in the folder itself. Remove it."
+        )
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -165,12 +258,14 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: the folder is not there or holds no run; names runs that are there.
     """
     config = path / "config.yaml"
-    if not config.is_file():
-        beside = sorted(p.parent.name for p in path.parent.glob("*/config.yaml"))[-5:] if path.parent.is_dir() else []
+    if not is_file(config):
+        beside = sorted(p.parent.name for p in path.parent.glob("*/config.yaml"))[-5:] if is_folder(path.parent) else []
         there = f" Runs there: {', '.join(beside)}." if beside else ""
-        raise ConfigError(f"run: {path} holds no run (no config.yaml).{there}")
+        raise ConfigError(f"run: {shortened(path)} holds no run (no config.yaml).{there}")
     try:
-        values = load_yaml(config.read_text(encoding="utf-8"))
+        values = load_yaml(read_text(config))
+    except UnreadableError as error:
+        raise ConfigError(str(error)) from error
     except ValueError as error:
         raise ConfigError(f"{config} is not readable as YAML: {error}. Take another run, or a backup of it") from error
     if not isinstance(values, dict):

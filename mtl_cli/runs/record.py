@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from mtl_cli.errors import RunError
 from mtl_cli.runs.files import explained, plain
+from mtl_cli.runs.place import Place
 
 
 class MetricsLog:
@@ -17,10 +17,13 @@ class MetricsLog:
     Args:
         path: the file.
         keep: bytes to keep of what is there: what was written before the checkpoint that a resumed run goes on from.
+        place: the run folder; checked before each record. None: whatever the path names.
     """
 
-    def __init__(self, path: Path, keep: int) -> None:
-        self._path = path
+    def __init__(self, path: Path, keep: int, place: Place | None = None) -> None:
+        self._path, self._place = path, place
+        if place is not None:
+            place.check()
         with explained(path.parent):
             self._stream: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
             # A file that was lost or cut since then is not filled up with zeros.
@@ -33,7 +36,9 @@ class MetricsLog:
         return self._stream.tell()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Add one line."""
+        """Add one line. Raises `RunError` if that fails, or the run folder has gone."""
+        if self._place is not None:
+            self._place.check()
         with explained(self._path.parent):
             self._stream.write((json.dumps(plain(record), ensure_ascii=False) + "\n").encode())
             self._stream.flush()
@@ -42,13 +47,3 @@ class MetricsLog:
         """Close the file."""
         with explained(self._path.parent):  # after a write that failed, this tries once more
             self._stream.close()
-
-
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """What a log holds. Raises `RunError` if it is not there, or a line is no JSON."""
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: a line is no JSON: {error}") from error

@@ -222,3 +222,101 @@ def test_a_real_run_is_listed_with_its_scores(trained, mtl):
     summary = json.loads((trained / "summary.json").read_text())
     assert row == {"run": "one", "status": "done", "mean": summary["mean"], "steps": 4, "weights.rte": 1.0}
     assert json.loads(mtl("runs", "show", trained).out) == summary
+
+
+def test_links_in_circles_do_no_harm_and_no_run_is_listed_twice(outputs, mtl, tmp_path):
+    outputs("sweep/a", rte=0.5)
+    outputs("z/b", rte=0.25)
+    (tmp_path / "outputs/again").symlink_to(tmp_path / "outputs")
+    (tmp_path / "outputs/sweep/up").symlink_to("..")
+    (tmp_path / "outputs/sweep/self").symlink_to("self")
+    (tmp_path / "outputs/favourite").symlink_to("z/b")
+    outputs("elsewhere/c", rte=0.75).rename(tmp_path / "c")
+    (tmp_path / "outputs/zz").symlink_to(tmp_path / "c")
+    assert names(mtl("runs", "ls", "-c", "run")) == ["sweep/a", "z/b", "zz"]
+
+
+DAMAGE = {
+    "empty": b"",
+    "cut": b'{"status": "done", "tasks": {"r',
+    "bytes": b"\xff\xfe\x00\x01",
+    "list": b"[1, 2]",
+    "number": b"3",
+    "deep": b"[" * 100_000,
+    "tasks are text": b'{"tasks": "rte"}',
+    "tasks are numbers": b'{"tasks": {"rte": 3}}',
+    "score is text": b'{"tasks": {"rte": {"score": "high", "metrics": []}}}',
+    "metric is text": b'{"tasks": {"rte": {"score": 1, "metrics": ["accuracy"]}}}',
+    "value is a list": b'{"tasks": {"rte": {"score": 1, "metrics": [{"metric": "f1", "set_name": "a", "value": [1]}]}}}',
+    "nan": b'{"mean": NaN, "tasks": {}}',
+    "huge": b'{"mean": 1e999, "tasks": {}}',
+    "steps": b'{"steps": ' + b"9" * 30 + b"}",
+    "more": b'{"unknown": ' + b"9" * 5000 + b"}",
+    "status": b'{"status": ["done"]}',
+    "folder": None,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_summary_is_a_row_of_the_table_and_a_message_of_show(outputs, mtl, how):
+    outputs("whole", rte=0.5)
+    summary = outputs("broken", rte=0.5) / "summary.json"
+    summary.unlink()
+    if DAMAGE[how] is None:
+        summary.mkdir()
+    else:
+        summary.write_bytes(DAMAGE[how])
+    rows = dict(row[:2] for row in table(mtl("runs", "ls", "-c", "run,status,mean,rte"))[1:])
+    assert rows == {"broken": "unreadable", "whole": "done"}
+    shown = mtl("runs", "show", "outputs/broken")
+    assert (shown.code, shown.out) == (1, "")
+    assert "outputs/broken/summary.json is" in shown.err
+    compared = mtl("runs", "compare", "outputs/broken", "--baseline", "outputs/whole")
+    assert (compared.code, compared.out) == (2, "")
+    assert "outputs/broken/summary.json is" in compared.err
+
+
+CONFIGS = {
+    "empty": b"",
+    "bytes": b"\xff\xfe\x00",
+    "list": b"- 1",
+    "cut": b"seed: {a: [",
+    "deep": b"a: " + b"[" * 50_000,
+    "code": b"a: !!python/object/apply:os.abort []",
+    "number": b"a: " + b"9" * 5000,
+    "bomb": b"a: &a [1,2,3,4,5,6,7,8,9,0]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 10)) for c in b"bcdefghi"),
+    "itself": b"a: &a [*a]",
+    "no": b"a: 2024-99-99",
+}
+
+
+@pytest.mark.parametrize("how", CONFIGS)
+def test_a_damaged_config_is_a_row_of_the_table_and_a_message_elsewhere(outputs, mtl, how):
+    outputs("whole", rte=0.5)
+    (outputs("broken", rte=0.5) / "config.yaml").write_bytes(CONFIGS[how])
+    rows = dict(row[:2] for row in table(mtl("runs", "ls", "-c", "run,status,mean"))[1:])
+    assert rows == {"broken": "unreadable", "whole": "done"}
+    shown = mtl("runs", "show", "outputs/broken")
+    assert (shown.code, shown.out) == (2, "")
+    assert "outputs/broken/config.yaml" in shown.err
+    assert len(shown.err) < 600
+
+
+def test_values_that_json_has_no_word_for_are_shown(outputs, mtl):
+    run = outputs("a", rte=0.5)
+    (run / "config.yaml").write_text("when: 2024-01-01\nset: !!set {a, b}\n1: 2\n")
+    outputs("b", rte=0.25)
+    assert [row["when"] for row in json.loads(mtl("runs", "ls", "-c", "run,when", "--json").out)] == [
+        "2024-01-01",
+        None,
+    ]
+    assert mtl("runs", "ls").code == 0
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "outputs/" + "y" * 5000, "a\0b"])
+def test_names_that_the_system_refuses_are_told(outputs, mtl, path):
+    for words in (("runs", "ls", path), ("runs", "show", path), ("runs", "compare", path)):
+        result = mtl(*words)
+        assert (result.code, result.out) == (2, "")
+        assert "Traceback" not in result.err

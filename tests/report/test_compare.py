@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
@@ -15,6 +16,7 @@ from mtl_cli.metrics.regression import Pearson, RootMeanSquaredError
 from mtl_cli.report.compare import Resampling, compare
 from mtl_cli.report.groups import FinishedRun, grouped
 from mtl_cli.report.verdicts import verdict_csv, verdict_json, verdict_table
+from mtl_cli.runs.formats import Summary
 
 METRICS = {"accuracy": Accuracy(), "f1": BinaryF1(), "pearson": Pearson(), "rmse": RootMeanSquaredError()}
 LABELS = ["no", "yes"]
@@ -39,7 +41,9 @@ def run(tmp_path):
             summary[name] = {"note": note, "higher_is_better": higher, "metrics": entries}
             write(path, name, gold, predicted)
         return FinishedRun(
-            path, {"seed": seed, "optim": {"lr": lr}, "tasks": config}, {"steps": steps, "tasks": summary}
+            path,
+            {"seed": seed, "optim": {"lr": lr}, "tasks": config},
+            msgspec.convert({"steps": steps, "tasks": summary}, Summary),
         )
 
     return make
@@ -251,7 +255,7 @@ def test_runs_are_grouped_over_seeds_and_no_seed_counts_twice(run):
     ],
 )
 def test_a_group_is_named_by_what_its_folders_share(paths, name):
-    runs = [FinishedRun(Path(p), {"seed": i, "tasks": {}}, {"tasks": {}}) for i, p in enumerate(paths)]
+    runs = [FinishedRun(Path(p), {"seed": i, "tasks": {}}, Summary()) for i, p in enumerate(paths)]
     assert one(*runs).name == name
 
 

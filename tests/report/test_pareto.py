@@ -4,13 +4,17 @@ import itertools
 import math
 import random
 
+import msgspec
+
 from mtl_cli.report.collect import RunRecord
 from mtl_cli.report.pareto import front, marked
+from mtl_cli.runs.formats import Summary
 
 
 def record(name, mean=None, **scores):
     tasks = {t: {"score": s, "higher_is_better": t != "err", "metrics": []} for t, s in scores.items()}
-    return RunRecord(name, "done" if scores else "failed", {}, {"mean": mean, "tasks": tasks} if scores else {})
+    summary = msgspec.convert({"mean": mean, "tasks": tasks}, Summary) if scores else None
+    return RunRecord(name, "done" if scores else "failed", {}, summary)
 
 
 def test_a_front_by_hand():

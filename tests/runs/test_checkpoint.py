@@ -9,6 +9,8 @@ from safetensors import SafetensorError
 
 from mtl_cli.errors import ConfigError, RunError
 from mtl_cli.runs.checkpoint import Checkpoints, Contents, verified
+from mtl_cli.runs.files import sha256
+from mtl_cli.runs.place import Place
 
 
 class Killed(BaseException):
@@ -295,3 +297,150 @@ def test_a_checkpoint_without_manifest_is_called_damaged_not_absent(checkpoints)
     damage(checkpoints.folder / "step_000001" / "manifest.json", "gone")
     with pytest.raises(RunError, match="step_000001 is damaged: it has no readable manifest"):
         checkpoints.find("step_000001")
+
+
+def at(step, best):
+    return contents(float(step), step=step, selector={"best_step": best})
+
+
+def save(checkpoints, step, best):
+    """A save as the recorder makes it."""
+    checkpoints.save(step, at(step, best))
+    if best == step:
+        checkpoints.point("best", step)
+
+
+def linked(checkpoints):
+    return {link: (checkpoints.folder / link).readlink().name for link in ("best", "last")}
+
+
+@pytest.mark.parametrize(("best", "kept"), [(2, ["step_000002"]), (1, ["step_000001", "step_000002"])])
+@pytest.mark.parametrize("links", [[], ["last"], ["last", "best"]])
+def test_a_kill_between_a_move_and_its_links_loses_neither_best_nor_last(checkpoints, monkeypatch, best, kept, links):
+    save(checkpoints, 1, 1)
+    with monkeypatch.context() as patch:
+        point = Checkpoints.point
+        patch.setattr(Checkpoints, "point", lambda self, link, step: link in links and point(self, link, step))
+        save(checkpoints, 2, best)
+    assert checkpoints.find("last").path.name == "step_000002"
+    assert checkpoints.find("best").path.name == f"step_00000{best}"
+    found = checkpoints.newest(pytest.fail)
+    checkpoints.follow(found.progress)
+    checkpoints.prune(1)
+    assert linked(checkpoints) == {"best": f"step_00000{best}", "last": "step_000002"}
+    assert names(checkpoints) == ["best", "last", *kept]
+
+
+def test_a_whole_checkpoint_whose_best_one_is_lost_is_passed_over(checkpoints):
+    save(checkpoints, 1, 1)
+    save(checkpoints, 2, 2)
+    save(checkpoints, 3, 2)
+    damage(checkpoints.folder / "step_000002" / "heads.safetensors", "cut")
+    told = []
+    assert checkpoints.newest(told.append).path.name == "step_000001"
+    assert "step_000002 is damaged" in told[0]
+
+
+def test_if_every_best_one_is_lost_the_newest_whole_one_is_taken(checkpoints):
+    save(checkpoints, 2, 1)
+    save(checkpoints, 3, 1)
+    told = []
+    found = checkpoints.newest(told.append)
+    assert found.path.name == "step_000003"
+    checkpoints.follow(found.progress)
+    assert names(checkpoints) == ["last", "step_000002", "step_000003"]
+
+
+def test_a_kill_while_a_checkpoint_is_deleted_leaves_no_damaged_one(checkpoints, monkeypatch):
+    saved(checkpoints, 1, 2)
+
+    def killed(path, **_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            checkpoints.prune(1)
+    assert [path.name for path in checkpoints.steps()] == ["step_000002"]
+    checkpoints.recover()
+    assert names(checkpoints) == ["last", "step_000002"]
+
+
+def test_what_kills_leave_goes_and_what_users_keep_stays(checkpoints, tmp_path):
+    saved(checkpoints, 1)
+    (tmp_path / "precious").mkdir()
+    for name in (".step_000002.77", ".step_000001.removed"):
+        (checkpoints.folder / name).mkdir()
+    (checkpoints.folder / ".last.77").symlink_to("step_000001")
+    (checkpoints.folder / ".step_000003.77").symlink_to(tmp_path / "precious")
+    (checkpoints.folder / ".notes").write_text("mine")
+    checkpoints.recover()
+    assert names(checkpoints) == [".notes", "last", "step_000001"]
+    assert (tmp_path / "precious").is_dir()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["encoder/pytorch_model.bin", "encoder/model.safetensors.index.json", "encoder/tokenizer.json", "encoder/a.py"],
+)
+def test_a_file_that_the_manifest_does_not_list_is_refused_by_name(checkpoints, name):
+    path = checkpoints.save(1, contents())
+    (path / name).write_text("x")
+    with pytest.raises(RunError, match=f"step_000001 is damaged: {name} is not in its manifest.json"):
+        verified(path)
+
+
+@pytest.mark.parametrize("name", ["heads.safetensors", "state.json", "encoder/config.json"])
+def test_a_file_that_was_taken_off_the_manifest_is_refused_by_name(checkpoints, name):
+    path = checkpoints.save(1, contents())
+    listed = json.loads((path / "manifest.json").read_text())
+    del listed[name]
+    (path / "manifest.json").write_text(json.dumps(listed))
+    with pytest.raises(RunError, match=f"{name} is not in its manifest.json"):
+        verified(path)
+
+
+@pytest.mark.parametrize("name", ["encoder", "heads.safetensors", "encoder/config.json"])
+def test_a_link_in_a_checkpoint_is_refused_even_to_the_same_content(checkpoints, tmp_path, name):
+    path = checkpoints.save(1, contents())
+    (path / name).rename(tmp_path / "moved")
+    (path / name).symlink_to(tmp_path / "moved")
+    with pytest.raises(RunError, match=f"{name} is a link. A checkpoint holds its own files"):
+        verified(path)
+
+
+def test_training_tensors_that_are_not_listed_are_not_read(checkpoints):
+    path = checkpoints.save(1, contents())
+    content = (path / "training.safetensors").read_bytes()
+    checkpoints.drop_training_state()
+    (path / "training.safetensors").write_bytes(content)
+    with pytest.raises(RunError, match="has no optimiser state"):
+        verified(path).training()
+    checkpoints.drop_training_state()
+    assert not (path / "training.safetensors").exists()
+
+
+def test_tensors_that_are_none_are_told(checkpoints):
+    path = checkpoints.save(1, contents())
+    (path / "heads.safetensors").write_bytes(b"no tensors")
+    listed = json.loads((path / "manifest.json").read_text())
+    listed["heads.safetensors"] = {"bytes": 10, "sha256": sha256(path / "heads.safetensors")}
+    (path / "manifest.json").write_text(json.dumps(listed))
+    with pytest.raises(RunError, match=r"step_000001 is damaged: heads.safetensors holds no tensors"):
+        verified(path).model()
+
+
+def test_a_run_folder_that_has_gone_is_not_made_again(tmp_path):
+    (tmp_path / "run").mkdir()
+    checkpoints = saved(Checkpoints(tmp_path / "run/checkpoints", Place.of(tmp_path / "run")), 1)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    with pytest.raises(RunError, match="run has gone: it was removed or moved"):
+        checkpoints.save(2, contents())
+    assert [p.name for p in tmp_path.iterdir()] == ["moved"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "best/" + "x" * 300])
+def test_an_over_long_name_is_no_checkpoint(checkpoints, name):
+    saved(checkpoints, 1)
+    with pytest.raises(ConfigError, match=r"there is no 'x|there is no 'best/x"):
+        checkpoints.find(name)

@@ -41,7 +41,7 @@ def make_run(path, config=CONFIG, finished=False):
     with closing(open_run(path, "error")):
         begin(path, config, ["seed=1", "optim.lr=2e-5"])
     if finished:
-        (path / "summary.json").write_text("{}")
+        (path / "summary.json").write_text("{}\n")
 
 
 def test_a_folder_that_another_process_holds_names_that_process(tmp_path, holder):
