@@ -42,3 +42,10 @@ def fractions(config: object, *names: str) -> Iterator[Fault]:
         value = getattr(config, name, None)
         if value is not None and not 0 < value < 1:
             yield Fault(name, f"must lie between 0 and 1; found {value:g}")
+
+
+def delimiter_faults(config: object) -> Iterator[Fault]:
+    """A delimiter is one character, and none that ends a line or quotes a field."""
+    value = getattr(config, "delimiter", None)
+    if value is not None and (len(value) != 1 or value in '"\r\n\0'):
+        yield Fault("delimiter", f"must be one character, such as ';' or \"\\t\" for tab; found {value!r}")

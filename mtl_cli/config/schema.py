@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from mtl_cli.config.convert import Node
-from mtl_cli.config.fields import is_name, length_faults, not_negative, positive
+from mtl_cli.config.fields import delimiter_faults, is_name, length_faults, not_negative, positive
 from mtl_cli.errors import Fault, did_you_mean
 from mtl_cli.expression import Expression, tried, value_at
 
@@ -34,6 +34,10 @@ class SourceConfig:
     """Name of the bundled sample."""
     files: dict[str, str] = field(default_factory=dict)
     """The user's own files by split; the only source then."""
+    delimiter: str | None = None
+    """Between the fields of .csv and .tsv files; None: comma and tab, or what the header shows."""
+    quoting: Literal["auto", "csv", "none"] = "auto"
+    """Whether their fields may stand in quotes, as CSV has it; none: quotes are letters. auto: .csv are, .tsv where the file shows it."""
     splits: dict[str, str | list[str]] = field(default_factory=dict)
     """Names of the source's splits by ours, where they differ; a list is scored set by set."""
     hub_splits: dict[str, str | list[str]] = field(default_factory=dict)
@@ -45,6 +49,7 @@ class SourceConfig:
             for name in getattr(self, place, {}):
                 if name not in SPLITS:
                     yield Fault(f"{place}.{name}", f"unknown split. {did_you_mean(name, SPLITS)}")
+        yield from delimiter_faults(self)
 
     def sets(self, split: str) -> list[str]:
         """Names that the source gives to one of our splits; several for MNLI's matched and mismatched."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mtl_cli.config.convert import Node
-from mtl_cli.config.fields import fractions, length_faults, not_negative, positive
+from mtl_cli.config.fields import delimiter_faults, fractions, length_faults, not_negative, positive
 from mtl_cli.config.schema import FabricSection, RunSection, SourceName, TaskConfig
 from mtl_cli.errors import Fault
 from mtl_cli.expression import Expression
@@ -22,6 +22,12 @@ class InputSection:
     text_column: str
     label_column: str | None
     labels_column: str | None
+    delimiter: str | None
+    quoting: Literal["auto", "csv", "none"]
+
+    def faults(self) -> Iterator[Fault]:
+        """A delimiter is one character."""
+        yield from delimiter_faults(self)
 
 
 @dataclass(frozen=True, kw_only=True)

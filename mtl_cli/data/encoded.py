@@ -32,7 +32,7 @@ from mtl_cli.tasks.task import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 2
+_FORMAT = 3
 _CHUNK = 1024
 _ARRAYS = ("ids", "types", "offsets", "labels", "seconds")
 

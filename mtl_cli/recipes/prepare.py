@@ -15,6 +15,7 @@ from mtl_cli.data.encoded import EncodedSet, encode, tokenizer_fingerprint
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.metrics.base import Metric
 from mtl_cli.redact import redact
+from mtl_cli.tasks.formats.base import Options
 from mtl_cli.tasks.matching import CLASSES, HYPOTHESIS, Matching
 from mtl_cli.tasks.source import Place, Places, origins
 from mtl_cli.tasks.task import Source, Task
@@ -99,6 +100,7 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
         files=source.files,
         sets={split: tuple(source.sets(split)) for split in SPLITS},
         hub_sets={split: tuple(source.hub_sets(split)) for split in SPLITS},
+        options=Options(source.delimiter, source.quoting, f"{key}.source"),
     )
     task = Task(
         name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length,

@@ -15,7 +15,7 @@ import numpy as np
 
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, did_you_mean
-from mtl_cli.tasks.files import Row, read_file, read_stream, text_of, text_stream
+from mtl_cli.tasks.files import Options, Row, read_file, read_stream, text_of, text_stream
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
 from mtl_cli.zeroshot.methods.base import Drawn
@@ -201,10 +201,11 @@ class Texts:
         if self._given is not None:
             yield from self._given()
         elif self._streamed:
-            # Lines: JSON objects if the first one is, else one text a line.
-            yield from read_stream(text_stream(sys.stdin.buffer), None, "standard input")
+            # JSON if it begins as JSON does, else one text per line.
+            yield from read_stream(text_stream(sys.stdin.buffer, "standard input"), None)
         elif self._section.file is not None:
-            yield from read_file(Path(self._section.file).expanduser())
+            options = Options(self._section.delimiter, self._section.quoting, "input")
+            yield from read_file(Path(self._section.file).expanduser(), options)
 
 
 def _checked(row: Row, column: str, of: str, parsed: Callable[[Any], tuple[str, ...] | None]) -> tuple[str, ...] | None:

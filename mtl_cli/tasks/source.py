@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, DataError
-from mtl_cli.tasks.files import SUFFIXES, Row, read_file
+from mtl_cli.tasks.files import SUFFIXES, Options, Row, check_file, read_as, read_file
 from mtl_cli.tasks.task import Source, Task
 
 BUNDLED_NOTE = "bundled sample, not GLUE"
@@ -96,17 +96,37 @@ def _from_files(task: Task, split: str) -> list[Origin]:
             f"task '{task.name}': no {split} file is given (there is: {given}). Set tasks.{task.name}.source.files.{split}=PATH"
         )
     path = Path(task.source.files[split]).expanduser()
-    if not path.is_file():
-        raise DataError(f"task '{task.name}': there is no file {path}")
-    return [_file_origin("file", split, path)]
+    try:
+        check_file(path)
+    except DataError as error:
+        raise DataError(f"task '{task.name}': {error}") from error
+    return [_file_origin("file", split, path, task.source.options)]
 
 
-def _file_origin(place: Place, set_name: str, path: Path) -> Origin:
-    return Origin(place, set_name, str(path), lambda: file_digest(path), lambda: read_file(path))
+def _file_origin(place: Place, set_name: str, path: Path, options: Options) -> Origin:
+    return Origin(
+        place,
+        set_name,
+        str(path),
+        lambda: file_digest(path, read_as(path, options)),
+        lambda: read_file(path, options),
+    )
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+def file_digest(path: Path, way: str = "") -> str:
+    """SHA-256 of a file and of the way in which it is read, if that is not the usual one.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        content = _content_digest(path)
+    except OSError as error:
+        raise DataError(f"cannot open {path}: {error.strerror}") from error
+    return hashlib.sha256(f"{content}\0{way}".encode()).hexdigest() if way else content
+
+
+def _content_digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(stream)
 
@@ -124,7 +144,7 @@ def _folder_sets(place: Place, folder: Path, source: Source, split: str) -> list
         path = next((folder / f"{name}{s}" for s in SUFFIXES if (folder / f"{name}{s}").is_file()), None)
         if path is None:
             return []
-        found.append(_file_origin(place, name, path))
+        found.append(_file_origin(place, name, path, source.options))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mtl_cli.tasks.formats.base import Options
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.matching import Matching
 
@@ -28,6 +29,8 @@ class Source:
     """The source's own split names for each of train, validation, test."""
     hub_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Those of the hub, where they differ from `sets`."""
+    options: Options = field(default_factory=Options)
+    """How files with delimiters are read."""
 
 
 @dataclass(frozen=True)

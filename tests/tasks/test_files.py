@@ -80,7 +80,7 @@ def test_line_separators_of_unicode_do_not_end_a_line_of_jsonl(tmp_path):
     ("name", "content", "message"),
     [
         ("x.jsonl", '{"a": 1}\n{"a": 2\n', r"x\.jsonl:2: broken JSON at column \d+: .*one JSON object"),
-        ("x.jsonl", '{"a": 1}\n[1]\n', r"x\.jsonl:2: must be a JSON object.*found list"),
+        ("x.jsonl", '{"a": 1}\n[1]\n', r"x\.jsonl:2: must be a JSON object.*found a list"),
         ("x.csv", "a,b\n1,2\n1\n", r"x\.csv:3: 1 fields, but the header has 2"),
         ("x.csv", "a,b\n1,2,3,4\n", r"x\.csv:2: 4 fields, but the header has 2"),
         ("x.tsv", "a\tb\n1\t2\n1\t2\t3\n", r"x\.tsv:3: 3 fields, but the header has 2"),
@@ -147,8 +147,8 @@ def test_rows_come_one_at_a_time_before_a_broken_line_is_reached(tmp_path):
 
 
 def test_a_stream_is_read_like_a_file_under_the_name_given():
-    stream = text_stream(io.BytesIO(b"\xef\xbb\xbftext\tn\n\xc3\xa9t\xc3\xa9\t1\n"))
-    assert list(read_stream(stream, ".tsv", "<stdin>")) == [Row("<stdin>:2", {"text": "été", "n": "1"})]
+    stream = text_stream(io.BytesIO(b"\xef\xbb\xbftext\tn\n\xc3\xa9t\xc3\xa9\t1\n"), "<stdin>")
+    assert list(read_stream(stream, ".tsv")) == [Row("<stdin>:2", {"text": "été", "n": "1"})]
 
 
 def test_parquet_and_arrow_files_of_datasets_name_their_own_classes(tmp_path):

@@ -11,6 +11,7 @@ from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.recipes.prepare import bind_tasks
+from mtl_cli.tasks.files import Options
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.source import BUNDLED_NOTE, Places, origins
 from mtl_cli.tasks.task import Source, Task
@@ -145,6 +146,30 @@ def test_the_fingerprint_of_a_file_is_that_of_its_content_at_that_moment(tmp_pat
     assert found.fingerprint() == hashlib.sha256(path.read_bytes()).hexdigest()
     put(path, {"a": 2})
     assert found.fingerprint() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_way_in_which_a_file_is_read_is_part_of_its_fingerprint(tmp_path):
+    path = tmp_path / "mine.tsv"
+    path.write_text('a\tb\n"x ""y"""\t1\n')
+    found = {
+        quoting: origins(task(files={"train": str(path)}, options=Options(quoting=quoting)), "train", places())[0]
+        for quoting in ("auto", "csv", "none")
+    }
+    prints = {quoting: origin.fingerprint() for quoting, origin in found.items()}
+    assert prints["auto"] == prints["csv"] != prints["none"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert next(found["csv"].rows()).values["a"] == 'x "y"'
+    assert next(found["none"].rows()).values["a"] == '"x ""y"""'
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl.gz", "csv.gz", "arrow"])
+def test_a_folder_may_hold_packed_files_too(tmp_path, suffix):
+    put(tmp_path / "rte" / f"train.{suffix}")
+    assert origins(task(), "train", places("local", tmp_path))[0].path.endswith(f"train.{suffix}")
+
+
+def test_a_folder_given_as_a_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"task 'rte': .* is a folder: name a file in it"):
+        origins(task(files={"train": str(tmp_path)}), "train", places())
 
 
 def test_when_no_place_has_the_rows_the_message_lists_where_was_looked(tmp_path, no_hub):
