@@ -171,8 +171,8 @@ def test_a_pipe_is_read_and_answered_in_json_lines(cache, tmp_path):
     [
         (b"", "there are no texts: give --text, --file, or lines on standard input"),
         (b"\n \n", "there are no texts"),
-        (b"\xff\n", "standard input: not UTF-8 text"),
-        (b"one\n\xff\n", "standard input: not UTF-8 text"),
+        (b"\xff\n", "standard input:1: not UTF-8 text"),
+        (b"one\n\xff\n", "standard input:2: not UTF-8 text"),
         (b'{"text": "one"}\n{"text": \n', "standard input:2: broken JSON"),
         (
             b'{"txt": "one"}\n',
