@@ -12,8 +12,7 @@ from transformers.utils.hub import cached_file
 
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Pooling
-from mtl_cli.model.loading import find_model
-from mtl_cli.model.quiet import quiet
+from mtl_cli.model.loading import find_model, from_pretrained
 
 Does = Literal["similarity", "entailment", "causal", "masked"]
 
@@ -43,14 +42,7 @@ def ability(path: str, key: str) -> Ability:
     pooling = _pooling(folder)
     if pooling is not None:
         return Ability("similarity", f"'{path}' is a sentence encoder ({pooling} pooling)", pooling)
-    try:
-        with quiet():
-            config: Any = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(
-            [Fault(key, f"cannot read the config of '{path}': {str(error).strip().splitlines()[0]}")]
-        ) from error
-    return _of_architecture(path, key, config)
+    return _of_architecture(path, key, from_pretrained(AutoConfig, folder, key))
 
 
 def _of_architecture(path: str, key: str, config: Any) -> Ability:

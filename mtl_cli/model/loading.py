@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from mtl_cli import hub
@@ -14,6 +18,80 @@ from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.quiet import quiet
 from mtl_cli.offline import store
 from mtl_cli.offline.packages import name_of
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
+"""What the library raises for files that are missing, damaged or not of the kind."""
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def from_pretrained(auto: Any, folder: str | Path, key: str, **options: Any) -> Any:
+    """What an auto class of the library makes of a folder or an id on the hub: the one way in which the package loads third-party files.
+
+    Code that comes with a model is never run, and nobody is asked whether it may: the library would read the answer from standard
+    input, where texts come from. Weights are read from safetensors alone, since a pickle can run code too.
+
+    Args:
+        auto: such as `AutoModel` or `AutoTokenizer`.
+        folder: a folder, or an id on the hub.
+        key: of the config, for messages.
+        options: of the library.
+
+    Raises:
+        ConfigError: nothing can be loaded, or only by code of the model's own or from a pickle.
+    """
+    weights = auto.__name__.startswith("AutoModel")
+    if weights:
+        # Else the library asks a service of the hub to convert pickles, and waits for it.
+        os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+        options = {"use_safetensors": True, **options}
+    try:
+        with quiet():
+            found = auto.from_pretrained(folder, trust_remote_code=False, **options)
+    except _REFUSALS as error:
+        raise ConfigError([Fault(key, _reason(auto, folder, error))]) from error
+    if weights:
+        _warn_of_code(folder, found)
+    return found
+
+
+def _reason(auto: Any, folder: str | Path, error: Exception) -> str:
+    told = str(error).strip()
+    if "trust_remote_code" in told:
+        return (
+            f"'{folder}' needs Python code of its own (auto_map in its config), which mtl does not run: that code could do anything. "
+            "Give a model that the transformers library knows by itself"
+        )
+    if isinstance(error, OSError) and "safetensors" in told and _is_pickled(folder):
+        return (
+            f"'{folder}' has no safetensors file, only a pickle (pytorch_model.bin), which can run code while it is read. If you trust "
+            f'it, convert it once: python -c "from transformers import {auto.__name__} as M, AutoTokenizer as T; '
+            f"M.from_pretrained('{folder}').save_pretrained('DIR'); T.from_pretrained('{folder}').save_pretrained('DIR')\", "
+            "and give DIR"
+        )
+    doing = "read the config of" if auto.__name__ == "AutoConfig" else "load"
+    return f"cannot {doing} '{folder}': {told.splitlines()[0] if told else type(error).__name__}"
+
+
+def _is_pickled(folder: str | Path) -> bool:
+    """Whether the weights of a folder are a pickle; of the hub, where no safetensors were found, they are one or nothing."""
+    return not Path(folder).is_dir() or any((Path(folder) / name).is_file() for name in _PICKLES)
+
+
+def _warn_of_code(folder: str | Path, found: Any) -> None:
+    """Report a model that names code of its own beside an architecture that the library knows."""
+    model = found[0] if isinstance(found, tuple) else found
+    path = Path(folder) / "config.json"
+    try:
+        own = json.loads(path.read_text(encoding="utf-8")).get("auto_map") if path.is_file() else None
+    except (OSError, ValueError, AttributeError):
+        return
+    if own:
+        log.warning(
+            "'%s' brings Python code of its own (auto_map in its config), which is not run: it is loaded as %s of the transformers "
+            "library", folder, type(model).__name__,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,15 +116,11 @@ def load(path: str, key: str, auto: Any) -> Loaded:
         auto: the library's class that knows the kind, such as `AutoModelForCausalLM`.
 
     Raises:
-        ConfigError: there is none, it is of another kind, or it has no fast tokenizer.
+        ConfigError: there is none, it is of another kind, it needs code of its own, or it has no fast tokenizer.
     """
     folder = find_model(path, key)
-    try:
-        with quiet():
-            model, found = auto.from_pretrained(folder, output_loading_info=True, dtype=torch.float32)
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError([Fault(key, f"cannot load '{path}': {str(error).strip().splitlines()[0]}")]) from error
+    model, found = from_pretrained(auto, folder, key, output_loading_info=True, dtype=torch.float32)
+    tokenizer: Any = from_pretrained(AutoTokenizer, folder, key)
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError([Fault(key, f"'{path}' has no fast tokenizer (tokenizer.json)")])
     identity = path if Path(path).expanduser().is_dir() or folder == path else f"{path} ({folder})"

@@ -59,13 +59,15 @@ def dequantise(folder: Path, gguf: str) -> None:
     plainly = getattr(transformers, "GgufConfig", None)
     settings = {} if plainly is None else {"quantization_config": plainly(dequantize=True)}
     with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf)
-        read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf, dtype=torch.float32, **settings)
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf, trust_remote_code=False)
+        read = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=gguf, dtype=torch.float32, trust_remote_code=False, **settings
+        )
         # The model as read may say that it is quantised, and then does not let itself be saved.
         config = type(read.config).from_dict(
             {k: v for k, v in read.config.to_dict().items() if k != "quantization_config"}
         )
-        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)  # type: ignore[no-untyped-call]
         plain.load_state_dict(read.state_dict())
         plain.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from safetensors import SafetensorError
 from transformers import AutoModel
 
 from mtl_cli.config.convert import bind, convert_or_raise
@@ -16,8 +15,8 @@ from mtl_cli.config.trust import stored_values
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
+from mtl_cli.model.loading import from_pretrained
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.model.quiet import quiet
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
 from mtl_cli.runs.folder import read_config
@@ -51,7 +50,7 @@ class StoredRun:
     def backbone(self) -> Backbone:
         """The encoder of the checkpoint, pooled as in training."""
         pooling: Any = self.config.backbone.options.get("pooling", "mean")
-        return load(str(self.checkpoint.encoder), pooling, self.identity)
+        return load(str(self.checkpoint.encoder), pooling, self.identity, "run")
 
     def tasks(self) -> dict[str, BoundTask]:
         """The run's tasks, with kinds as they were fitted to the training labels."""
@@ -107,10 +106,9 @@ def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
 
 def _load_encoder(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
     try:
-        with quiet():
-            encoder = AutoModel.from_pretrained(checkpoint.encoder, use_safetensors=True, trust_remote_code=False)
+        encoder = from_pretrained(AutoModel, checkpoint.encoder, "")
         model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+    except (ConfigError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(f"checkpoint {checkpoint.path} is damaged: its encoder cannot be loaded: {reason}") from error
 

@@ -210,7 +210,7 @@ def load_hub_split(hub_id: str, subset: str | None, set_name: str, timeout: floa
     datasets.config.HF_HUB_OFFLINE = not hub.answers(timeout)
     asked = f"{hub_id}{'/' + subset if subset else ''}, split {set_name}"
     try:
-        return datasets.load_dataset(hub_id, subset, split=set_name)
+        return datasets.load_dataset(hub_id, subset, split=set_name, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, ConnectionError) as error:
         first = str(error).strip().split("\n")[0]
         raise DataError(

@@ -63,7 +63,8 @@ class Hub:
     def __init__(self, **splits):
         self.splits, self.calls = splits, []
 
-    def __call__(self, hub_id, subset=None, *, split):
+    def __call__(self, hub_id, subset=None, *, split, trust_remote_code):
+        assert trust_remote_code is False
         self.calls.append((hub_id, subset, split))
         if split not in self.splits:
             raise ValueError(f'Unknown split "{split}". Should be one of {list(self.splits)}.\nand more')

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone, Pooling
-from mtl_cli.model.quiet import quiet
+from mtl_cli.model.loading import from_pretrained
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +43,27 @@ def pretrained(*, path: str, pooling: Pooling, package: Package | None) -> Backb
         ConfigError: nothing is found, or a file of the package is not what was published.
     """
     folder, identity = _find(path, package)
-    return load(folder, pooling, identity)
+    return load(folder, pooling, identity, "backbone.path")
 
 
-def load(folder: str, pooling: Pooling, identity: str) -> Backbone:
-    """Load an encoder and tokenizer from a folder or hub id. Raises `ConfigError` if that fails."""
-    try:
-        with quiet():
-            encoder = AutoModel.from_pretrained(folder)
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise ConfigError([Fault("backbone.path", f"cannot load '{folder}': {first}")]) from error
+def load(folder: str, pooling: Pooling, identity: str, key: str) -> Backbone:
+    """Load an encoder and tokenizer from a folder or hub id.
+
+    Args:
+        folder: of both.
+        pooling: see `Backbone`.
+        identity: for records.
+        key: of the config, for messages.
+
+    Raises:
+        ConfigError: that fails, or it would take code of the model's own.
+    """
+    encoder = from_pretrained(AutoModel, folder, key)
+    tokenizer: Any = from_pretrained(AutoTokenizer, folder, key)
     if not getattr(tokenizer, "is_fast", False):
-        raise ConfigError([Fault("backbone.path", f"'{folder}' has no fast tokenizer (tokenizer.json)")])
+        raise ConfigError([Fault(key, f"'{folder}' has no fast tokenizer (tokenizer.json)")])
     if tokenizer.pad_token_id is None:
-        raise ConfigError([Fault("backbone.path", f"the tokenizer of '{folder}' has no padding token")])
+        raise ConfigError([Fault(key, f"the tokenizer of '{folder}' has no padding token")])
     return Backbone(encoder, tokenizer, pooling=pooling, identity=identity)
 
 

@@ -80,7 +80,7 @@ def test_a_hub_that_does_not_answer_is_told_with_every_way_out(monkeypatch):
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"backbone.path: cannot load"):
-        load(str(tmp_path), "mean", "x")
+        load(str(tmp_path), "mean", "x", "backbone.path")
 
 
 def test_a_tokenizer_without_padding_is_refused(saved):
@@ -88,4 +88,4 @@ def test_a_tokenizer_without_padding_is_refused(saved):
     one.tokenizer.pad_token = None
     one.tokenizer.save_pretrained(folder)
     with pytest.raises(ConfigError, match="has no padding token"):
-        load(str(folder), "mean", "x")
+        load(str(folder), "mean", "x", "backbone.path")
