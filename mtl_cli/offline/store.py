@@ -47,17 +47,16 @@ def add(name: str) -> Path:
     """Download, check and unpack a package, or find it there.
 
     Raises:
-        ConfigError: the name is unknown.
-        RunError: what it needs is missing, the download failed, or the disk is full. Nothing half-made is left.
+        ConfigError: the name is unknown, or a Python package that unpacking needs is missing.
+        RunError: the download failed, or the disk is full. Nothing half-made is left.
     """
     wanted, folder = package(name), folder_of(name)
     if added(name):
         log.info("%s is there already: %s", name, folder)
         return folder
-    if wanted.needs and importlib.util.find_spec(wanted.needs) is None:
-        raise RunError(
-            f"{name} needs {wanted.needs} once, to be unpacked: pip install 'mtl-cli[offline]', or {wanted.needs} alone"
-        )
+    missing = " and ".join(module for module in wanted.needs if importlib.util.find_spec(module) is None)
+    if missing:
+        raise ConfigError(f"{name} needs {missing} to be unpacked, once: pip install 'mtl-cli[offline]'")
     with _explained(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".adding-") as scratch:

@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import io
+import re
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -118,7 +120,6 @@ def broken(monkeypatch, **change):
         ({"sha256": "0" * 64}, "the index offers a file of toy-model==1.0 that is not the published one"),
         ({"pin": "toy-model==2.0"}, "pip could not download toy-model==2.0: No matching distribution.*pip config list"),
         ({"files": ("other.txt",)}, "lacks a file: .*toy/other.txt"),
-        ({"needs": "no_such_module"}, r"model needs no_such_module once.*pip install 'mtl-cli\[offline\]'"),
     ],
 )
 def test_what_fails_is_said_and_leaves_nothing(known, monkeypatch, change, message):
@@ -127,6 +128,21 @@ def test_what_fails_is_said_and_leaves_nothing(known, monkeypatch, change, messa
         store.add("model")
     folder = known / "cache/offline"
     assert not folder.exists() or files(folder) == []
+
+
+def test_a_missing_package_is_named_with_the_line_that_installs_it(known, monkeypatch, mtl):
+    broken(monkeypatch, needs=("json", "no_such_module", "nor_this_one"))
+    done = mtl("offline", "add", "model")
+    assert (done.code, done.out) == (2, "")
+    line = "mtl: model needs no_such_module and nor_this_one to be unpacked, once: pip install 'mtl-cli[offline]'\n"
+    assert done.err == line
+
+
+def test_the_extra_brings_what_unpacking_needs():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    extra = re.search(r"^offline = \[(.*)\]$", text, re.MULTILINE)[1]
+    for name in (module for one in PACKAGES.values() for module in one.needs):
+        assert re.search(rf'"{name}[=>]', extra), name
 
 
 def test_a_full_disk_and_an_interrupt_leave_nothing(known, monkeypatch):
