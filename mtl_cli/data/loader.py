@@ -53,12 +53,28 @@ class RowStream:
         return self._order
 
 
-def limited(encoded: EncodedSet, name: str, limit: int | None, seed: int) -> np.ndarray:
-    """Indices of the labelled training rows, at most `limit` of them by a seeded choice."""
-    rows = np.flatnonzero(~np.isnan(encoded.labels_N))
-    if limit is None or limit >= len(rows):
-        return rows
-    return np.sort(np.random.default_rng((seed, zlib.crc32(name.encode()), 2)).choice(rows, limit, replace=False))
+def limited(encoded: EncodedSet, limit: int | None) -> np.ndarray:
+    """Indices of the labelled rows, at most `limit` of them as `chosen_rows` chooses."""
+    return chosen_rows(np.flatnonzero(~np.isnan(encoded.labels_N)), limit)
+
+
+def chosen_rows(numbers_N: np.ndarray, limit: int | None) -> np.ndarray:
+    """At most `limit` of some row numbers, scattered over the set, in order.
+
+    Which ones follows from the numbers alone: runs that differ in seed, tasks or batches meet the same rows, so that their
+    scores can be compared row by row; and a smaller limit takes some of the rows of a larger one.
+    """
+    if limit is None or limit >= len(numbers_N):
+        return numbers_N
+    return np.sort(numbers_N[np.argsort(_scattered(numbers_N), kind="stable")[:limit]])
+
+
+def _scattered(numbers_N: np.ndarray) -> np.ndarray:
+    """A fixed 64-bit hash of each number (the finaliser of SplitMix64; Steele, Lea & Flood 2014)."""
+    x_N = numbers_N.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x_N = (x_N ^ (x_N >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x_N = (x_N ^ (x_N >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x_N ^ (x_N >> np.uint64(31))
 
 
 class StepLoader:

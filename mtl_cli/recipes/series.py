@@ -142,7 +142,7 @@ def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
             faults.append(Fault(f"tasks.{name}", str(error)))
     if faults:
         raise ConfigError(faults)
-    counts = {name: len(limited(s[0], name, config.data.limit, config.seed)) for name, s in sets.items()}
+    counts = {name: len(limited(s[0], config.data.limit)) for name, s in sets.items()}
     empty = [Fault(f"tasks.{name}", "no training row has a label") for name, count in counts.items() if not count]
     if empty:
         raise ConfigError(empty)

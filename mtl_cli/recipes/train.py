@@ -181,8 +181,8 @@ class _Run:
         self.validation: dict[str, list[EncodedSet]] = {}
         for name, bound in self.builders.tasks.items():
             self.sets[name] = rows.open(bound.task, "train")[0]
-            self.validation[name] = self._few(name, rows.open(bound.task, "validation"))
-        self.rows = {n: limited(s, n, self.config.data.limit, self.config.seed) for n, s in self.sets.items()}
+            self.validation[name] = self._few(rows.open(bound.task, "validation"))
+        self.rows = {n: limited(s, self.config.data.limit) for n, s in self.sets.items()}
         for name, chosen in self.rows.items():
             if not len(chosen):
                 raise DataError(
@@ -195,9 +195,9 @@ class _Run:
         log.info("data     %s", data_line(self.sets, self.validation))
         self._check_same_data()
 
-    def _few(self, name: str, sets: list[EncodedSet]) -> list[EncodedSet]:
-        limit, seed = self.config.eval.limit, self.config.seed
-        return sets if limit is None else [one.chosen(limited(one, name, limit, seed)) for one in sets]
+    def _few(self, sets: list[EncodedSet]) -> list[EncodedSet]:
+        limit = self.config.eval.limit
+        return sets if limit is None else [one.chosen(limited(one, limit)) for one in sets]
 
     def _build_model(self, resumed: Checkpoint | None) -> None:
         config = self.config

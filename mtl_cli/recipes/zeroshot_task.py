@@ -14,6 +14,7 @@ import numpy as np
 
 from mtl_cli.config.schema import TaskConfig
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
+from mtl_cli.data.loader import chosen_rows
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.tasks.files import Row
@@ -65,7 +66,7 @@ def of_task(config: ZeroshotConfig) -> TaskTexts | None:
         labels=config.labels or _entries(labels),
     )
     named = _Named(tuple(labels), frozenset(left_out), task.label)
-    rows = _drawn(lambda: (row for one in found for row in named(one)), config.limit, config.seed)
+    rows = _drawn(lambda: (row for one in found for row in named(one)), config.limit)
     return TaskTexts(asked, rows, "; ".join(sorted(notes)))
 
 
@@ -102,12 +103,12 @@ def _entries(labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return entries
 
 
-def _drawn(rows: Callable[[], Iterator[Row]], limit: int | None, seed: int) -> Callable[[], Iterator[Row]]:
+def _drawn(rows: Callable[[], Iterator[Row]], limit: int | None) -> Callable[[], Iterator[Row]]:
     """Some of the rows, in their order; the rows are counted first."""
     if limit is None:
         return rows
     count = sum(1 for _ in rows())
-    chosen = frozenset(np.random.default_rng(seed).permutation(count)[:limit].tolist())
+    chosen = frozenset(chosen_rows(np.arange(count), limit).tolist())
     return lambda: (row for i, row in enumerate(rows()) if i in chosen)
 
 

@@ -105,7 +105,7 @@ class Bench:
         self.backbone = builders.backbone.build()
         opener = Rows(self.config.data, self.backbone)
         self.sets = {name: opener.open(bound.task, "train")[0] for name, bound in builders.tasks.items()}
-        self.rows = {name: limited(encoded, name, None, seed) for name, encoded in self.sets.items()}
+        self.rows = {name: limited(encoded, None) for name, encoded in self.sets.items()}
         self.kinds = {n: b.task.kind.fitted(self.sets[n].labels_N[self.rows[n]]) for n, b in builders.tasks.items()}
         self.fabric = make_fabric(self.config.fabric)
         sharing = builders.sharing.build(self.backbone, list(self.kinds))

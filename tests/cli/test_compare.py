@@ -130,8 +130,9 @@ def test_several_groups_stand_beside_one_another_and_seeds_come_together(copied,
     assert table.out.count("beside its baselines") == 2, table.err
 
 
-def test_a_run_beside_itself_is_within_noise(copied, mtl):
-    result = mtl("runs", "compare", "outputs/mine/seed_1", "--baseline", "outputs/mine/seed_1")
+def test_a_run_beside_its_equal_is_within_noise(copied, mtl):
+    shutil.copytree(copied / "mine/seed_1", copied / "equal", symlinks=True)
+    result = mtl("runs", "compare", "outputs/mine/seed_1", "--baseline", "outputs/equal")
     assert result.out.count("0.0  0.0 .. 0.0     within noise") == 3
     assert "one seed: the intervals hold the noise of the rows" in result.out
 
@@ -212,3 +213,16 @@ def test_a_series_told_to_stop_says_how_to_go_on_and_does(tmp_path, mtl, cache):
     assert (result.code, result.out) == (0, "outputs/mine\n"), result.err
     assert "resume   from step_0000" in result.err
     assert (run / "compare.json").is_file()
+
+
+def test_seeds_are_scored_on_the_same_rows_where_a_limit_chooses_some(mtl):
+    words = ("train.steps=1", "batch.size=4", "data.limit=8", "eval.limit=12", "run.name=few")
+    result = mtl("train", *TINY, *words, "task=[rte,sst2]", "seeds=[1,2]", "baselines=true")
+    assert result.code == 0, result.err
+    rows = [
+        [json.loads(line)["row"] for line in (result.run / seed / "predictions/rte.validation.jsonl").open()]
+        for seed in ("seed_1", "seed_2")
+    ]
+    assert len(rows[0]) == 12
+    assert rows[0] == rows[1]
+    assert "2 seeds (1, 2) beside 2 of the baselines" in result.err

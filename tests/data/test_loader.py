@@ -302,18 +302,20 @@ def test_only_the_rows_that_may_be_used_are_drawn():
 
 def test_unlabelled_rows_are_never_training_rows():
     encoded = encoded_set([3] * 6, labels=[0, np.nan, 1, np.nan, 1, 0])
-    assert limited(encoded, "a", None, 0).tolist() == [0, 2, 4, 5]
-    assert set(limited(encoded, "a", 3, 0).tolist()) < {0, 2, 4, 5}
-    assert limited(encoded, "a", 99, 0).tolist() == [0, 2, 4, 5]
+    assert limited(encoded, None).tolist() == [0, 2, 4, 5]
+    assert set(limited(encoded, 3).tolist()) < {0, 2, 4, 5}
+    assert limited(encoded, 99).tolist() == [0, 2, 4, 5]
 
 
-def test_a_limit_is_a_seeded_choice_without_repeats_in_the_order_of_the_file():
-    encoded = encoded_set([3] * 200)
-    found = limited(encoded, "a", 50, 1)
+def test_a_limit_chooses_by_the_rows_alone_in_the_order_of_the_file():
+    found = limited(encoded_set([3] * 200), 50)
     assert len(set(found.tolist())) == 50
-    assert found.tolist() == sorted(found.tolist()) == limited(encoded, "a", 50, 1).tolist()
-    assert found.tolist() != limited(encoded, "a", 50, 2).tolist()
-    assert found.tolist() != limited(encoded, "b", 50, 1).tolist()
+    assert found.tolist() == sorted(found.tolist())
+    # Scattered, not the first ones; and more rows behind them do not move the choice elsewhere.
+    assert found[25] > 50
+    assert set(limited(encoded_set([3] * 200), 20).tolist()) < set(found.tolist())
+    assert set(limited(encoded_set([3] * 210), 50).tolist()) - set(found.tolist()) <= set(range(200, 210))
+    assert limited(encoded_set([7] * 200), 50).tolist() == found.tolist()
 
 
 def test_passes_by_task_hold_rows_of_one_task_each_and_are_the_same_step():
