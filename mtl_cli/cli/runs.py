@@ -145,7 +145,7 @@ def table(folder: Path, *, pareto: bool = False) -> str:
 def _check_columns(columns: list[str], runs: list[RunRecord]) -> None:
     from mtl_cli.errors import ConfigError, Fault, did_you_mean
 
-    known = {"run", "status", "front", "note", "steps", "seconds", "mean"}
+    known = {"run", "status", "front", "note", "steps", "seconds", "mean", "mean of", "undefined"}
     for record in runs:
         known |= set(record.scores) | set(record.config) | set(record.extra)
     faults = [

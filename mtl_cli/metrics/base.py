@@ -14,6 +14,8 @@ class Metric(ABC):
     """A number for a set of predictions; a fraction, not per cent."""
 
     higher_is_better = True
+    needs_varied_labels = False
+    """Whether it is undefined where all labels are alike."""
 
     @abstractmethod
     def check(self, classes: int) -> None:

@@ -10,6 +10,8 @@ from mtl_cli.metrics.base import PairedMetric, divided
 class Pearson(PairedMetric):
     """Linear correlation; NaN if either series is constant."""
 
+    needs_varied_labels = True
+
     def of(self, gold_RN: np.ndarray, predicted_RN: np.ndarray) -> np.ndarray:
         """r."""
         gold = gold_RN - gold_RN.mean(1, keepdims=True)
@@ -22,6 +24,8 @@ class Pearson(PairedMetric):
 
 class Spearman(PairedMetric):
     """Pearson correlation of ranks, ties sharing their mean rank."""
+
+    needs_varied_labels = True
 
     def of(self, gold_RN: np.ndarray, predicted_RN: np.ndarray) -> np.ndarray:
         """rho."""

@@ -6,10 +6,15 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mtl_cli.metrics.base import Metric
+
+Undefined = Literal["", "labels", "predictions"]
+"""Why a metric has no value: all labels are alike, whatever the model; all predictions are; empty if it has one."""
+_WHY = {"labels": "all labels are alike", "predictions": "all predictions are alike"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class MetricScore:
     rows: int
     """Labelled rows scored."""
     higher_is_better: bool = True
+    undefined: Undefined = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,10 @@ class TaskScore:
     higher_is_better: bool
     note: str
     """What must be known about the data, such as "bundled sample, not GLUE"."""
+
+    def reasons(self) -> list[str]:
+        """What has no value, and why, such as `pearson on validation: all labels are alike`."""
+        return [f"{m.metric} on {m.set_name}: {_WHY[m.undefined]}" for m in self.metrics if m.undefined]
 
     @property
     def value(self) -> float:
@@ -104,6 +114,11 @@ def _score(
             samples = metric.resampled(gold, predicted, classes, rounds, rng)
         if not np.isnan(samples).all():
             low, high = (float(v) for v in np.nanpercentile(samples, [2.5, 97.5]))
-    return MetricScore(
-        name, set_name, metric.value(gold, predicted, classes), low, high, len(gold), metric.higher_is_better
-    )
+    value = metric.value(gold, predicted, classes)
+    return MetricScore(name, set_name, value, low, high, len(gold), metric.higher_is_better, _undefined(value, gold))
+
+
+def _undefined(value: float, gold_N: np.ndarray) -> Undefined:
+    if value == value:
+        return ""
+    return "labels" if np.ptp(gold_N) == 0 else "predictions"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.schema import TrainConfig
+from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
@@ -72,6 +73,30 @@ def _unheard(config: TrainConfig, sampler: Sampler, weighting: Weighting, length
         yield Fault("eval.every", f"weighting '{config.weighting.name}' {during}; {less}")
     if sampler.needs_evaluations:
         yield Fault("eval.every", f"sampler '{config.sampler.name}' {during}; {less}")
+
+
+def check_scores(
+    tasks: Mapping[str, BoundTask],
+    validation: Mapping[str, Sequence[EncodedSet]],
+    sampler: Sampler,
+    weighting: Weighting,
+) -> None:
+    """Raise `ConfigError` if someone goes by scores that the labels of the validation rows leave undefined."""
+    who = [f"{what}" for what, one in (("sampler", sampler), ("weighting", weighting)) if one.needs_evaluations]
+    faults = [
+        Fault(key, f"goes by the scores, and that of '{name}' by {metric} is undefined: all labels of {where} are alike. Give other "
+              f"validation rows, or another tasks.{name}.metrics.")
+        for name, bound in tasks.items() for where in _constant(validation[name]) for metric, one in bound.metrics.items()
+        if one.needs_varied_labels for key in who
+    ]  # fmt: skip
+    if faults and len(tasks) > 1:
+        raise ConfigError(faults)
+
+
+def _constant(sets: Sequence[EncodedSet]) -> list[str]:
+    """Names of the sets whose labels are all alike."""
+    labels = {one.origin.set_name: np.asarray(one.labels_N) for one in sets}
+    return [name for name, labels_N in labels.items() if len(np.unique(labels_N[~np.isnan(labels_N)])) == 1]
 
 
 def _rows_faults(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> Iterator[Fault]:

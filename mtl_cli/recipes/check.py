@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, freeze
-from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_together
+from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_scores, check_together
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
 from mtl_cli.recipes.length import run_length
@@ -62,7 +63,7 @@ def check(config: TrainConfig) -> str:
     names = list(builders.tasks)
     weighting: Weighting | None = None
     if len(sets) == len(names):
-        weighting = _check_steps(config, builders, [len(s[0]) for s in sets.values()], faults)
+        weighting = _check_steps(config, builders, sets, faults)
     if faults:
         raise ConfigError(faults)
     sharing = builders.sharing.build(backbone, names)
@@ -84,9 +85,11 @@ def check(config: TrainConfig) -> str:
     return _table(described)
 
 
-def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faults: list[Fault]) -> Weighting | None:
+def _check_steps(
+    config: TrainConfig, builders: Builders, sets: Mapping[str, list[EncodedSet]], faults: list[Fault]
+) -> Weighting | None:
     """Build what draws and weighs the rows of a step, and return the weighting; what is wrong goes to `faults`."""
-    names = list(builders.tasks)
+    names, sizes = list(builders.tasks), [len(opened[0]) for opened in sets.values()]
     length = run_length(config, sum(sizes))
     sampler = _built(builders.sampler, (names, sizes), faults)
     try:
@@ -100,6 +103,7 @@ def _check_steps(config: TrainConfig, builders: Builders, sizes: list[int], faul
     try:
         begin_sampler(config.sampler.name, sampler, builders.tasks, length)
         check_together(config, sampler, weighting, length)
+        check_scores(builders.tasks, {name: opened[1:] for name, opened in sets.items()}, sampler, weighting)
     except ConfigError as error:
         faults.extend(error.faults)
     return weighting

@@ -71,7 +71,9 @@ class RunRecorder:
             }
             for s in scores
         }
-        self._write({"event": "eval", "step": step, "mean": mean_score(scores), "best": best, "tasks": tasks})
+        undefined = [f"{s.task}, {reason}" for s in scores for reason in s.reasons()]
+        record = {"event": "eval", "step": step, "mean": mean_score(scores), "best": best, "tasks": tasks}
+        self._write({**record, "undefined": undefined} if undefined else record)
         self._progress.evaluation(step, {s.task: s.value for s in scores}, mean_score(scores), best)
 
     def progress(self, step: int, losses: Mapping[str, float], rows: int) -> None:

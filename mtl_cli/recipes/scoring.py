@@ -138,6 +138,7 @@ def summarised(scores: Sequence[TaskScore]) -> dict[str, Any]:
     return {
         "mean": mean_score(scores),
         "note": "; ".join(notes),
+        **({"undefined": undefined} if (undefined := [f"{s.task}, {r}" for s in scores for r in s.reasons()]) else {}),
         "tasks": {
             s.task: {
                 "score": s.value,

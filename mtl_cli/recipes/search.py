@@ -159,7 +159,7 @@ class _Search:
             if all(math.isfinite(value) for value in values):
                 self._study.tell(number, values)
                 return outcome
-            error = ConfigError(f"search.objective: {', '.join(self._section.objectives)} came to no number")
+            error = ConfigError(_no_number(self._section.objectives, summary))
         self._study.set_user_attr(_error_key(number), str(error))
         self._study.tell(number, state=TrialState.FAIL)
         return Outcome(outcome.name, error)
@@ -189,6 +189,12 @@ class _Search:
             log.info("best     trial_%03d, %s %.4f: %s", top.number, objectives[0], top.value, words)
 
 
+def _no_number(objectives: Sequence[str], summary: Summary) -> str:
+    found = [Selector(objective, None, 0.0).criterion(list(_scores(summary))) for objective in objectives]
+    why = "; ".join(one.by for one in found if not math.isfinite(one.value))
+    return f"search.objective: {why}. Give another objective, or other validation rows"
+
+
 def _error_key(number: int) -> str:
     return f"error of trial {number}"
 
@@ -215,7 +221,7 @@ def objective_value(objective: str, summary: Summary) -> float:
 def _scores(summary: Summary) -> Iterator[TaskScore]:
     for name, entry in summary.tasks.items():
         metrics = [
-            MetricScore(m.metric, m.set_name, _number(m.value), m.low, m.high, m.rows, m.higher_is_better)
+            MetricScore(m.metric, m.set_name, _number(m.value), m.low, m.high, m.rows, m.higher_is_better, m.undefined)
             for m in entry.metrics
         ]
         yield TaskScore(name, tuple(metrics), entry.higher_is_better, entry.note)

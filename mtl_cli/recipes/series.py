@@ -20,7 +20,7 @@ from mtl_cli.data.loader import limited
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.baselines import Baseline, Facts, baselines_of
-from mtl_cli.recipes.builders import bind_all, check_together
+from mtl_cli.recipes.builders import bind_all, check_scores, check_together
 from mtl_cli.recipes.compare import compare_runs
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
@@ -151,6 +151,7 @@ def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
     begin_sampler(config.sampler.name, sampler, builders.tasks, length)
     weighting = builders.weighting.build(list(counts), Lambdas({n: config.weights[n] for n in counts}, length))
     check_together(config, sampler, weighting, length)
+    check_scores(builders.tasks, {name: opened[1:] for name, opened in sets.items()}, sampler, weighting)
     builders.schedule.build(length.steps)
     if not config.baselines:
         return []

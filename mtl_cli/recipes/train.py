@@ -22,7 +22,7 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_together
+from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_scores, check_together
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.lambdas import Lambdas, as_written
@@ -35,7 +35,7 @@ from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
 from mtl_cli.recipes.stored import load_weights
 from mtl_cli.report.console import logging_to, setup_messages
 from mtl_cli.report.progress import make_progress
-from mtl_cli.report.table import score_table
+from mtl_cli.report.table import score_table, undefined_lines
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints, name_of, verified
 from mtl_cli.runs.clean import clean_run
 from mtl_cli.runs.files import explained, write_json
@@ -133,6 +133,8 @@ class _Run:
         self.zero = fabric.is_global_zero
         self.outputs: dict[tuple[str, str], np.ndarray] = {}
         """Outputs of the last evaluation: those of the final scores if the last step is the best one."""
+        self.reported: list[str] = []
+        """Metrics without a value that were warned of."""
 
     def go(self) -> None:
         """Prepare, train, score."""
@@ -251,6 +253,7 @@ class _Run:
         lambdas = Lambdas({n: config.weights[n] for n in names}, length)
         weighting: Weighting = self.builders.weighting.build(names, lambdas)
         check_together(config, sampler, weighting, length)
+        check_scores(self.builders.tasks, self.validation, sampler, weighting)
         check_chosen(config, self.model, weighting)
         if config.batch.size < self.fabric.world_size:
             share = f"{config.batch.size} rows cannot be shared by {self.fabric.world_size} processes"
@@ -422,6 +425,10 @@ class _Run:
         if failed:
             raise failed
         self.sampler.observe(observed)
+        for line in undefined_lines(found):
+            if line not in self.reported:
+                self.reported.append(line)
+                log.warning("%s", line)
         return found
 
     def _score(self, rounds: int, predictions: Path | None = None) -> list[TaskScore]:
@@ -463,6 +470,7 @@ class _Run:
             "best_step": trained.best_step,
             "stopped_early": trained.stopped_early,
             "select": self.config.eval.select,
+            "selected_by": self.selector.by,
             "split": "validation",
             "weights": as_written(self.config.weights),
             "seed": self.config.seed,
@@ -486,7 +494,5 @@ class _Run:
             self.checkpoints.drop_training_state()
         log.info(
             "%s",
-            score_table(
-                scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.config.eval.select}"
-            ),
+            score_table(scores, f"best checkpoint: step {trained.best_step} of {trained.step}, by {self.selector.by}"),
         )

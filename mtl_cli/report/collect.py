@@ -56,9 +56,14 @@ class RunRecord:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """Entries of the summary that fit into a cell."""
+        """Entries of the summary that fit into a cell; what is undefined, and which tasks the mean is over."""
         raw = self.summary.raw if self.summary is not None else {}
-        return {name: value for name, value in raw.items() if not isinstance(value, dict | list)}
+        found = {name: value for name, value in raw.items() if not isinstance(value, dict | list)}
+        if self.averaged:
+            found["mean of"] = ", ".join(self.averaged)
+        if isinstance(undefined := raw.get("undefined"), list) and undefined:
+            found["undefined"] = "; ".join(map(str, undefined))
+        return found
 
     @property
     def scores(self) -> dict[str, float | None]:
@@ -77,6 +82,12 @@ class RunRecord:
     def tasks(self) -> list[str]:
         """Names of the scored tasks."""
         return list(self.summary.tasks) if self.summary is not None else []
+
+    @property
+    def averaged(self) -> list[str]:
+        """Tasks that the mean is over: those whose scores are better when higher."""
+        tasks = self.summary.tasks if self.summary is not None else {}
+        return [name for name, entry in tasks.items() if entry.higher_is_better]
 
 
 def collect(folder: Path) -> list[RunRecord]:
@@ -169,7 +180,12 @@ def varied_keys(runs: list[RunRecord]) -> list[str]:
 
 
 def default_columns(runs: list[RunRecord]) -> list[str]:
-    """Name, status, what differs between the runs, the scores, and the note on the data if there is one."""
+    """Name, status, what differs between the runs, the scores, and the note on the data if there is one.
+
+    Where means are over other tasks, a column names these; where a score is undefined, one says why.
+    """
     tasks = list(dict.fromkeys(task for run in runs for task in run.tasks))
     notes = ["note"] if any(run.summary is not None and run.summary.note for run in runs) else []
-    return ["run", "status", *varied_keys(runs), "steps", "mean", *tasks, "seconds", *notes]
+    undefined = ["undefined"] if any("undefined" in run.extra for run in runs) else []
+    mixed = ["mean of"] if len({tuple(sorted(run.averaged)) for run in runs if run.averaged}) > 1 else []
+    return ["run", "status", *varied_keys(runs), "steps", "mean", *mixed, *tasks, "seconds", *undefined, *notes]

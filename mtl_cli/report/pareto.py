@@ -34,12 +34,12 @@ def marked(runs: Sequence[RunRecord]) -> list[RunRecord]:
             continue
         for i, on_front in zip(members, front([_goods(runs[i], tasks) for i in members]), strict=True):
             marks[i] = "*" if on_front else ""
-    means = [_number(run.scores.get("mean")) for run in runs]
-    best = max((m for m in means if not math.isnan(m)), default=math.nan)
-    words = [
-        " ".join(w for w in (mark, "best mean" if mean == best else "") if w)
-        for mark, mean in zip(marks, means, strict=True)
-    ]
+    # A mean over other tasks is another number: the best one is looked for among runs of the same tasks.
+    best_of = {tasks: _best_mean([runs[i] for i in members]) for tasks, members in groups.items()}
+    words = []
+    for run, mark in zip(runs, marks, strict=True):
+        is_best = _number(run.scores.get("mean")) == best_of[tuple(sorted(run.tasks))]
+        words.append(" ".join(word for word in (mark, "best mean" if is_best else "") if word))
     return [replace(run, mark=word) for run, word in zip(runs, words, strict=True)]
 
 
@@ -57,6 +57,11 @@ def as_json(runs: Sequence[RunRecord], varied: Sequence[str]) -> list[dict[str, 
         }
         for run in runs
     ]
+
+
+def _best_mean(runs: Sequence[RunRecord]) -> float:
+    means = [_number(run.scores.get("mean")) for run in runs]
+    return max((mean for mean in means if not math.isnan(mean)), default=math.nan)
 
 
 def _goods(run: RunRecord, tasks: Sequence[str]) -> list[float]:

@@ -56,4 +56,12 @@ def score_table(scores: Sequence[TaskScore], title: str) -> str:
     if len(scores) > 1:
         rows.append(["mean", "", "", shown("accuracy", mean_score(scores)), "", "", "; ".join(notes)])
     header = ["task", "set", "metric", "score", "95 % interval", "rows", "data" if notes else ""]
-    return f"{title}\n{text_table(header, rows)}"
+    return "\n".join([title, text_table(header, rows), *undefined_lines(scores)])
+
+
+def undefined_lines(scores: Sequence[TaskScore]) -> list[str]:
+    """What has no score and why; a mean over other tasks is not given, as it would look like one over all."""
+    lines = [f"undefined: {s.task}, {reason}" for s in scores for reason in s.reasons()]
+    if lines and len(scores) > 1 and any(s.reasons() and s.higher_is_better for s in scores):
+        lines.append("so the mean over tasks is undefined too")
+    return lines

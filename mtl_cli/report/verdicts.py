@@ -76,6 +76,11 @@ def _basis(one: Comparison) -> list[str]:
     if len(one.seeds) == 1 or min(against) == 1:
         few = "one seed" if max(len(one.seeds), *against) == 1 else "one seed on a side"
         lines.append(f"{few}: the intervals hold the noise of the rows, not that of another seed (seeds=[1,2,3])")
+    lines += [
+        f"undefined: {task.task}, {' and '.join(task.metrics)}: all labels or all predictions of a run are alike"
+        for task in one.tasks
+        if task.delta is not None and task.delta.value != task.delta.value
+    ]
     lacking = [task.task for task in one.tasks if task.baseline is None]
     if lacking and one.mean is not None:
         lines.append(f"the mean is over {', '.join(one.mean.tasks)}")

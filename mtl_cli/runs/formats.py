@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -121,6 +121,8 @@ class MetricSummary:
     high: float | None = None
     rows: Count = 0
     higher_is_better: bool = True
+    undefined: Literal["", "labels", "predictions"] = ""
+    """Why there is no value."""
 
 
 @dataclass(frozen=True)

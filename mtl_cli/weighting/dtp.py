@@ -46,7 +46,8 @@ class DTP(Weighting):
 
     def after_evaluation(self, scores_K: Sequence[float]) -> None:
         """Move the averages."""
-        cut = [min(max(float(s), LEAST), 1 - LEAST) for s in scores_K]
+        # A score without a value, such as the correlation of predictions that are all alike, is as good as none.
+        cut = [LEAST if math.isnan(s) else min(max(float(s), LEAST), 1 - LEAST) for s in scores_K]
         a = self._smoothing
         self._k_K = [a * s + (1 - a) * k for s, k in zip(cut, self._k_K or cut, strict=True)]
 

@@ -95,3 +95,54 @@ def test_a_state_that_went_through_json_goes_on_the_same_way(seen):
     other.load_state_dict(json.loads(json.dumps(plain(one.state_dict()))))
     assert follow(one, coming) == follow(other, coming)
     assert (one.stop, one.best_step) == (other.stop, other.best_step)
+
+
+def without(task, reason, **metrics):
+    """A score whose metrics are undefined for a reason."""
+    listed = tuple(MetricScore(m, "validation", math.nan, None, None, 9, undefined=reason) for m in metrics)
+    return TaskScore(task, listed, True, "")
+
+
+CONSTANT = without("stsb", "labels", pearson=0)
+
+
+def test_a_metric_that_the_labels_leave_undefined_is_left_out_and_named():
+    selector = Selector("mean", None, 0.0)
+    taken = [selector.update([score("rte", accuracy=v), CONSTANT], step) for step, v in enumerate([0.5, 0.4, 0.6], 1)]
+    assert taken == [True, False, True]
+    assert (selector.best, selector.best_step) == (0.6, 3)
+    reason = "undefined: stsb, pearson on validation: all labels are alike"
+    assert selector.by == f"mean of what is defined, over rte ({reason})"
+
+
+def test_predictions_that_are_alike_make_an_evaluation_worse_than_any_other():
+    selector = Selector("mean", None, 0.0)
+    first, second = without("stsb", "predictions", pearson=0), score("stsb", pearson=-0.2)
+    assert selector.update([score("rte", accuracy=0.9), first], 1)
+    assert selector.by.startswith("the first evaluation, as mean")
+    assert selector.update([score("rte", accuracy=0.1), second], 2)
+    assert selector.by == "mean"
+    assert not selector.update([score("rte", accuracy=0.9), first], 3)
+
+
+@pytest.mark.parametrize("select", ["mean", "stsb", "stsb/pearson"])
+def test_without_any_score_the_last_evaluation_is_the_best_and_patience_does_not_run_out(select):
+    selector = Selector(select, 1, 0.0)
+    assert [selector.update([CONSTANT], step) for step in (1, 2, 3)] == [True, True, True]
+    assert not selector.stop
+    assert selector.best_step == 3
+    assert selector.by.startswith("the last evaluation, as ")
+    assert "stsb, pearson on validation: all labels are alike" in selector.by or "pearson on validation" in selector.by
+
+
+def test_errors_say_that_they_decide_where_no_score_is_better_when_higher():
+    selector = Selector("mean", None, 0.0)
+    selector.update([score("age", higher=False, rmse=2.0)], 1)
+    assert selector.by == "the errors of age, as no task has a score that is better when higher"
+
+
+def test_what_has_chosen_is_kept_over_a_resume():
+    selector, again = Selector("mean", None, 0.0), Selector("mean", None, 0.0)
+    selector.update([score("rte", accuracy=0.5), CONSTANT], 1)
+    again.load_state_dict(json.loads(json.dumps(plain(selector.state_dict()))))
+    assert again.by == selector.by
