@@ -25,7 +25,7 @@ def encoded(backbone, texts, labels):
     flat, flat_types = np.concatenate(ids), np.concatenate(types)
     offsets = np.cumsum([0, *map(len, ids)])
     meta = Meta(
-        rows=len(texts), tokens=flat.size, max_id=int(flat.max()), truncated=0, unlabelled=0, fingerprint="",
+        rows=len(texts), tokens=flat.size, max_id=int(flat.max()), truncated=0, fingerprint="",
         has_types=bool(flat_types.any()), ids_dtype="int64", label_column=True,
     )  # fmt: skip
     origin = Origin("local", "validation", "memory", lambda: "", lambda: iter(()))

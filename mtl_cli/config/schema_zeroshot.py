@@ -21,6 +21,9 @@ class InputSection:
     file: str | None
     text_column: str
     label_column: str | None
+    label_values: Literal["names", "ids"] | None
+    label_ids: list[bool | str] | None
+    label_missing: str | None
     labels_column: str | None
     delimiter: str | None
     quoting: Literal["auto", "csv", "none"]

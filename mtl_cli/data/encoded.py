@@ -1,8 +1,9 @@
 """Rows as token ids on disk, memory-mapped: encoded once, found again by content.
 
 A folder of the cache holds flat arrays (`ids.bin`, `offsets.bin`, `labels.bin`, `types.bin` if the model tells the two
-texts of a pair apart, `seconds.bin` if the task's pairs are packed) and `meta.json`. Its name is a digest of everything
-the arrays depend on.
+texts of a pair apart, `seconds.bin` if the task's pairs are packed, `hashes.bin` of the texts) and `meta.json`. Its name is a
+digest of everything the arrays depend on. `labels.bin` holds codes of the raw labels, whose meaning is decided when the set is
+opened: it may depend on another set, the training rows.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtl_cli.data.tokens import tokenised
 from mtl_cli.errors import DataError, RunError
-from mtl_cli.tasks.files import Row
+from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Reading
+from mtl_cli.tasks.labels import code_of
+from mtl_cli.tasks.rows import Row
 from mtl_cli.tasks.source import Origin
 from mtl_cli.tasks.task import Task
 
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 3
 _CHUNK = 1024
-_ARRAYS = ("ids", "types", "offsets", "labels", "seconds")
+_ARRAYS = ("ids", "types", "offsets", "labels", "seconds", "hashes")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,6 @@ class Meta:
     """Largest token id."""
     truncated: int
     """Rows that were cut to length."""
-    unlabelled: int
     fingerprint: str
     """Digest of the raw content."""
     has_types: bool
@@ -55,6 +57,10 @@ class Meta:
     label_column: bool
     """Whether the rows have the label column at all."""
     packed: bool = False
+    empty_texts: int = 0
+    """Rows with a text that has no visible character."""
+    raw_labels: list[dict[str, Any]] = field(default_factory=list)
+    """What the kind knows of each code of a label."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +80,18 @@ class EncodedSet:
 
     row_numbers: np.ndarray | None = None
     """Number of each row in the set that these were drawn from; None: all of them, in order."""
+    hashes_N: np.ndarray | None = None
+    """Of the texts of each row, uint64: equal texts have equal ones; 0 where a text is empty. None: not known."""
+    reading: Reading | None = None
+    """How the raw labels were read; None: they were not."""
 
     def __len__(self) -> int:
         return self.meta.rows
+
+    @property
+    def unlabelled(self) -> int:
+        """Rows without a label."""
+        return int(np.isnan(self.labels_N).sum())
 
     def chosen(self, rows: np.ndarray) -> EncodedSet:
         """Some of the rows, in the order given; the fingerprint stays that of the whole set."""
@@ -85,18 +100,20 @@ class EncodedSet:
         types_T = None
         if self.types_T is not None:
             types_T = np.concatenate([self.types_T[span] for span in spans]) if spans else self.types_T[:0]
-        labels_N = np.asarray(self.labels_N)[rows]
-        meta = dataclasses.replace(
-            self.meta, rows=len(rows), tokens=len(ids_T), unlabelled=int(np.isnan(labels_N).sum())
-        )
-        return EncodedSet(
-            self.origin, meta, ids_T, types_T, np.cumsum([0, *self.lengths(rows)]), labels_N,
-            None if self.seconds_N is None else np.asarray(self.seconds_N)[rows], rows,
+        meta = dataclasses.replace(self.meta, rows=len(rows), tokens=len(ids_T))
+        return dataclasses.replace(
+            self, meta=meta, ids_T=ids_T, types_T=types_T, offsets=np.cumsum([0, *self.lengths(rows)]),
+            labels_N=np.asarray(self.labels_N)[rows], row_numbers=rows, seconds_N=_some(self.seconds_N, rows),
+            hashes_N=_some(self.hashes_N, rows),
         )  # fmt: skip
 
     def lengths(self, rows: np.ndarray) -> np.ndarray:
         """Tokens of each of some rows."""
         return self.offsets[rows + 1] - self.offsets[rows]
+
+
+def _some(values_N: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values_N is None else np.asarray(values_N)[rows]
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
@@ -122,6 +139,7 @@ def encode(
     cache: Path,
     *,
     need_labels: bool = True,
+    train: Reading | None = None,
 ) -> EncodedSet:
     """Open a set in the cache, encoding it first if it is not there.
 
@@ -132,15 +150,17 @@ def encode(
         tokenizer_digest: its `tokenizer_fingerprint`.
         cache: folder of all encoded sets.
         need_labels: without, rows may lack the label column.
+        train: how the labels of the training rows are read, which decides what those of this set leave open.
 
     Raises:
-        DataError: a column is missing, a label is outside the label set, a text is null; says in which row.
+        DataError: a column is missing, a label is outside the label set, a text is null; says in which row. Or the labels as a
+            whole can be read in several ways.
         RunError: the cache cannot be written.
     """
     fingerprint = origin.fingerprint()
     what = {
         "format": _FORMAT, "content": fingerprint, "text": task.text, "label": task.label, "kind": task.kind.name,
-        "labels": task.kind.reading, "tokenizer": tokenizer_digest, "max_length": task.max_length,
+        "labels": task.kind.signature, "tokenizer": tokenizer_digest, "max_length": task.max_length,
         "layout": task.layout,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
@@ -160,7 +180,22 @@ def encode(
             raise RunError(f"the encoded rows in {folder} are damaged as soon as they are written; look at the disk")
     if need_labels and not encoded.meta.label_column:
         raise _no_label_column(task, origin.path)
-    return encoded
+    return _read_labels(task, encoded, train)
+
+
+def _read_labels(task: Task, encoded: EncodedSet, train: Reading | None) -> EncodedSet:
+    """The set with its codes of labels turned into labels."""
+    if not encoded.meta.label_column:
+        return dataclasses.replace(encoded, reading=Reading("none"))
+    try:
+        labels = task.kind.read(encoded.meta.raw_labels, encoded.labels_N, train)
+    except AmbiguousLabelsError as error:
+        where = f"{encoded.origin.path}, {encoded.origin.set_name}: task '{task.name}', column '{task.label}'"
+        raise DataError(f"{where}: {error.sentence(f'+tasks.{task.name}.kind.')}") from error
+    reading, names = labels.reading, encoded.origin.class_names()
+    if names and task.kind.takes_class_names and reading.values != "none":
+        reading = dataclasses.replace(reading, meaning={str(i): name for i, name in enumerate(names)})
+    return dataclasses.replace(encoded, labels_N=labels.of(encoded.labels_N), reading=reading)
 
 
 def _no_label_column(task: Task, where: str) -> DataError:
@@ -178,9 +213,10 @@ def _open(origin: Origin, folder: Path) -> EncodedSet | None:
             _mapped(folder / "labels.bin", "float32", meta.rows),
         )
         seconds = _mapped(folder / "seconds.bin", "int32", meta.rows) if meta.packed else None
+        hashes = _mapped(folder / "hashes.bin", "uint64", meta.rows)
     except (OSError, ValueError, TypeError):
         return None
-    return EncodedSet(origin, meta, ids, types, offsets, labels, seconds)
+    return EncodedSet(origin, meta, ids, types, offsets, labels, seconds, hashes_N=hashes)
 
 
 def _mapped(path: Path, dtype: str, size: int) -> np.ndarray:
@@ -227,15 +263,15 @@ def _write(
     ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
     with _building(folder) as scratch, _as_it_was(tokenizer), contextlib.ExitStack() as stack:
         out = {name: stack.enter_context((scratch / f"{name}.bin").open("wb")) for name in _ARRAYS}
-        counts = _Counts()
+        counts = _Counts(task.kind.column())
         out["offsets"].write(np.zeros(1, np.int64).tobytes())
         rows = origin.rows()
         while chunk := list(itertools.islice(rows, _CHUNK)):
             _write_chunk(task, chunk, tokenizer, out, counts, ids_dtype, need_labels)
         meta = Meta(
             rows=counts.rows, tokens=counts.tokens, max_id=counts.max_id, truncated=counts.truncated,
-            unlabelled=counts.unlabelled, fingerprint=fingerprint, has_types=counts.has_types, ids_dtype=ids_dtype,
-            label_column=counts.label_column, packed=task.layout == "packed",
+            fingerprint=fingerprint, has_types=counts.has_types, ids_dtype=ids_dtype, label_column=counts.label_column,
+            packed=task.layout == "packed", empty_texts=counts.empty_texts, raw_labels=counts.labels.facts(),
         )  # fmt: skip
         if not meta.rows:
             raise DataError(f"{origin.path}: the {origin.set_name} set has no rows")
@@ -249,11 +285,12 @@ def _write(
 
 @dataclass
 class _Counts:
+    labels: Column
     rows: int = 0
     tokens: int = 0
     max_id: int = 0
     truncated: int = 0
-    unlabelled: int = 0
+    empty_texts: int = 0
     has_types: bool = False
     label_column: bool = True
 
@@ -262,7 +299,7 @@ def _write_chunk(
     task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: Mapping[str, IO[bytes]], counts: _Counts,
     ids_dtype: str, need_labels: bool,
 ) -> None:  # fmt: skip
-    labels = np.array([_label(row, task, need_labels, counts) for row in chunk], np.float32)
+    codes = np.array([_code(row, task, need_labels, counts) for row in chunk], np.float32)
     rows = tokenised(task, chunk, tokenizer)
     ids = [np.array(row.ids, np.int64) for row in rows]
     types = np.concatenate([np.array(row.types, np.uint8) for row in rows])
@@ -271,22 +308,20 @@ def _write_chunk(
     out["ids"].write(flat.astype(ids_dtype).tobytes())
     out["types"].write(types.tobytes())
     out["offsets"].write(ends.astype(np.int64).tobytes())
-    out["labels"].write(labels.tobytes())
+    out["labels"].write(codes.tobytes())
+    hashes = np.array([row.text_hash for row in rows], np.uint64)
+    out["hashes"].write(hashes.tobytes())
     out["seconds"].write(np.array([row.second for row in rows], np.int32).tobytes())
     counts.rows += len(chunk)
     counts.tokens += flat.size
     counts.max_id = max(counts.max_id, int(flat.max(initial=0)))
     counts.truncated += sum(row.cut for row in rows)
-    counts.unlabelled += int(np.isnan(labels).sum())
+    counts.empty_texts += int((hashes == 0).sum())
     counts.has_types |= "token_type_ids" in tokenizer.model_input_names and bool(types.any())
 
 
-def _label(row: Row, task: Task, need_labels: bool, counts: _Counts) -> float:
-    if task.label not in row.values and not need_labels:
+def _code(row: Row, task: Task, need_labels: bool, counts: _Counts) -> float:
+    if not need_labels and not row.has(task.label):
         counts.label_column = False
         return float("nan")
-    value = row.column(task.label, f"task '{task.name}'")
-    try:
-        return task.kind.encode(value)
-    except ValueError as error:
-        raise DataError(f"{row.where}: task '{task.name}', column '{task.label}': {error}") from error
+    return code_of(counts.labels, row, task.label, f"task '{task.name}'")

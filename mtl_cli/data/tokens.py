@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mtl_cli.errors import DataError
 from mtl_cli.tasks.files import Row, text_of
+from mtl_cli.tasks.kinds.column import clean
 from mtl_cli.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ class TokenRow:
     """Whether tokens were lost."""
     second: int
     """Of a packed pair: where the hypothesis begins, behind the special tokens between the texts; 0 of any other row."""
+    text_hash: int = 0
+    """Of the texts, in 64 bits; 0 where one of them is empty."""
 
 
 def tokenised(task: Task, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast) -> list[TokenRow]:
@@ -36,22 +40,47 @@ def tokenised(task: Task, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFas
         DataError: a text is missing or null, or a hypothesis leaves no room for a token of its text.
     """
     texts = [[text_of(row, column, f"task '{task.name}'") for row in rows] for column in task.text]
-    return _LAYOUTS[task.layout](task, rows, texts, tokenizer)
+    hashes = [_text_hash(row) for row in zip(*texts, strict=True)]
+    return _LAYOUTS[task.layout](task, rows, texts, hashes, tokenizer)
+
+
+def _text_hash(texts: tuple[str, ...]) -> int:
+    """64 bits of the texts of a row; 0 where one of them has no visible character."""
+    if not all(text.strip() and (text.isascii() or clean(text)) for text in texts):
+        return 0
+    return int.from_bytes(hashlib.blake2b("\0".join(texts).encode(), digest_size=8).digest(), "little") or 1
+
+
+def _stand_in(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The token of a row that has none: an empty text under a tokenizer that adds no special tokens."""
+    special = (
+        tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id,
+    )  # fmt: skip
+    return next((int(token) for token in special if token is not None), 0)
 
 
 def _joint(
-    task: Task, _: Sequence[Row], texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerFast
+    task: Task, _: Sequence[Row], texts: Sequence[list[str]], hashes: Sequence[int], tokenizer: PreTrainedTokenizerFast
 ) -> list[TokenRow]:
     found = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
-    return [TokenRow(e.ids, e.type_ids, bool(e.overflowing), 0) for e in found]
+    nothing = _stand_in(tokenizer)
+    return [
+        TokenRow(e.ids or [nothing], e.type_ids or [0], bool(e.overflowing), 0, h)
+        for e, h in zip(found, hashes, strict=True)
+    ]
 
 
 def _packed(
-    task: Task, rows: Sequence[Row], texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerFast
+    task: Task,
+    rows: Sequence[Row],
+    texts: Sequence[list[str]],
+    hashes: Sequence[int],
+    tokenizer: PreTrainedTokenizerFast,
 ) -> list[TokenRow]:
     found = tokenizer(*texts, truncation=False, return_attention_mask=False, verbose=False).encodings
     behind = _behind_a_pair(tokenizer)
-    return [_packed_row(task, row, one, behind, tokenizer) for row, one in zip(rows, found, strict=True)]
+    cut = [_packed_row(task, row, one, behind, tokenizer) for row, one in zip(rows, found, strict=True)]
+    return [replace(row, text_hash=text_hash) for row, text_hash in zip(cut, hashes, strict=True)]
 
 
 def _packed_row(task: Task, row: Row, one: Any, behind: int, tokenizer: PreTrainedTokenizerFast) -> TokenRow:

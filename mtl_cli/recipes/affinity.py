@@ -32,10 +32,11 @@ from mtl_cli.model.sharing.groups import GroupedSharing
 from mtl_cli.optim.groups import Placed, freeze
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.builders import bind_all
+from mtl_cli.recipes.data_report import data_facts, data_line
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
 from mtl_cli.recipes.length import run_length
-from mtl_cli.recipes.prepare import Rows, data_line
+from mtl_cli.recipes.prepare import Rows
 from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.recipes.train import train
 from mtl_cli.report.affinity import Measure, Proposal, averaged, proposal_json, proposed
@@ -257,7 +258,8 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, A
     length = run_length(run, sum(len(one) for one in chosen.values()))
     lambdas = Lambdas({name: run.weights[name] for name in sets}, length)
     lambdas_K = torch.tensor(lambdas(min(stored.checkpoint.progress.step, length.steps - 1)), dtype=torch.float32)
-    log.info("data     %s", data_line(sets, {name: [] for name in sets}))
+    train = {name: (encoded, chosen[name]) for name, encoded in sets.items()}
+    log.info("data     %s", data_line(data_facts(bound, {name: [] for name in sets}, "validation", train)))
     log.info("measure  %s, %d batches of %d rows", stored.identity, config.steps, size)
     looks = _looks(config.measure, tuple(sets))
     stores: dict[Chosen, RowStore] = {}

@@ -16,10 +16,12 @@ from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.batch import StepBatch
 from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.data.loader import limited
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, freeze
 from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_scores, check_together
+from mtl_cli.recipes.data_report import SetFacts, data_facts, report_data
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
 from mtl_cli.recipes.length import run_length
@@ -66,6 +68,14 @@ def check(config: TrainConfig) -> str:
         weighting = _check_steps(config, builders, sets, faults)
     if faults:
         raise ConfigError(faults)
+    used = {name: limited(s[0], config.data.limit) for name, s in sets.items()}
+    facts = data_facts(
+        builders.tasks,
+        {name: s[1:] for name, s in sets.items()},
+        "validation",
+        {n: (s[0], used[n]) for n, s in sets.items()},
+    )
+    report_data(facts)
     sharing = builders.sharing.build(backbone, names)
     kinds = {name: builders.tasks[name].task.kind.fitted(s[0].labels_N) for name, s in sets.items()}
     model = MultiTaskModel(sharing, {n: k.head for n, k in kinds.items()}, config.seed, head_names(builders.tasks))
@@ -74,14 +84,15 @@ def check(config: TrainConfig) -> str:
         check_chosen(config, model, weighting)
     fabric.to_device(model)
     described: list[Checked] = []
-    for name, (train, *validation) in sets.items():
-        chosen = np.flatnonzero(~np.isnan(train.labels_N))[: config.batch.size]
+    for name, (train, *_) in sets.items():
+        chosen = used[name][: config.batch.size]
         refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, train.lengths(chosen), strict=True)]
         batch = StepBatch(
             (collate(refs, {name: train}, backbone.pad_id),), {name: len(refs)}, sum(r.length for r in refs)
         )
         weighted = Passes(model, kinds, batch, fabric).again()
-        described.append(_described(builders.tasks[name], train, validation, float(weighted[list(kinds).index(name)])))
+        own = [one for one in facts if one.task == name]
+        described.append(_described(builders.tasks[name], train, own, float(weighted[list(kinds).index(name)])))
     return _table(described)
 
 
@@ -134,7 +145,7 @@ def _open(rows: Rows, bound: BoundTask, faults: list[Fault]) -> list[EncodedSet]
 
 def _check_labels(bound: BoundTask, split: str, opened: list[EncodedSet]) -> None:
     """Raise `DataError` if there is nothing to learn from, or nothing to score."""
-    if all(s.meta.unlabelled == len(s) for s in opened):
+    if all(s.unlabelled == len(s) for s in opened):
         raise DataError(f"no {split} row has a label in column '{bound.task.label}'")
     if split == "train":
         try:
@@ -143,7 +154,7 @@ def _check_labels(bound: BoundTask, split: str, opened: list[EncodedSet]) -> Non
             raise DataError(str(error)) from error
 
 
-def _described(bound: BoundTask, train: EncodedSet, validation: list[EncodedSet], loss: float) -> Checked:
+def _described(bound: BoundTask, train: EncodedSet, facts: list[SetFacts], loss: float) -> Checked:
     labels = train.labels_N[~np.isnan(train.labels_N)]
     classes = bound.task.kind.classes
     if classes:
@@ -154,7 +165,7 @@ def _described(bound: BoundTask, train: EncodedSet, validation: list[EncodedSet]
     else:
         shown = f"{labels.min():g} to {labels.max():g}, mean {labels.mean():.3g}"
     place = train.origin.note or train.origin.place
-    rows = "/".join(f"{len(s):,}" for s in [train, *validation])
+    rows = "/".join(f"{one.used:,}" for one in facts)
     tokens = f"{train.meta.tokens / len(train):.0f}" + (
         f", {train.meta.truncated:,} cut" if train.meta.truncated else ""
     )

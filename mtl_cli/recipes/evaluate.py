@@ -15,8 +15,9 @@ import yaml
 
 from mtl_cli.config.schema import DataSection, EvalConfig, SourceConfig, TaskConfig
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.recipes.data_report import data_facts, describe_data, report_data
 from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks, describe_data
+from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks
 from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
 from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.redact import as_written
@@ -42,8 +43,10 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     heads = {name: _head(name, bound, Heads(trained), config.heads or {}) for name, bound in asked.items()}
     fabric = make_fabric(config.fabric)
     backbone = run.backbone()
-    rows = Rows(_data(config, run), backbone)
+    rows = Rows(_data(config, run), backbone, run.readings())
     sets = {name: rows.open(bound.task, config.split, need_labels=False) for name, bound in asked.items()}
+    facts = data_facts(asked, sets, config.split)
+    report_data(facts)
     kinds = {name: bound.task.kind for name, bound in trained.items()}
     model = run.model(backbone, kinds, fabric)
     scored = [
@@ -66,7 +69,7 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
             "split": config.split,
             **summarised(scores),
             "heads": heads,
-            "data": describe_data(sets),
+            "data": describe_data(facts),
             "environment": environment(),
         }
         write_json(folder / "summary.json", summary)

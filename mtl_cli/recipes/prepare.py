@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtl_cli.config.convert import Node, bind
 from mtl_cli.config.paths import cache_dir
@@ -14,16 +13,14 @@ from mtl_cli.config.schema import SPLITS, DataSection, TaskConfig
 from mtl_cli.data.encoded import EncodedSet, encode, tokenizer_fingerprint
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.metrics.base import Metric
-from mtl_cli.redact import redact
 from mtl_cli.tasks.formats.base import Options
+from mtl_cli.tasks.kinds.column import Reading
 from mtl_cli.tasks.matching import CLASSES, HYPOTHESIS, Matching
 from mtl_cli.tasks.source import Place, Places, origins
 from mtl_cli.tasks.task import Source, Task
 
 if TYPE_CHECKING:
     from mtl_cli.model.backbone.base import Backbone
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,14 +129,16 @@ class Rows:
     Args:
         data: where to look.
         backbone: whose tokenizer and limits apply.
+        readings: how the labels of a task's training rows are read, where that is known; training rows that are opened decide anew.
     """
 
-    def __init__(self, data: DataSection, backbone: Backbone) -> None:
+    def __init__(self, data: DataSection, backbone: Backbone, readings: Mapping[str, Reading] | None = None) -> None:
         self._places = Places(data.source, Path(data.root).expanduser() if data.root else None, data.hub_timeout)
         self._cache = cache_dir(data.cache)
         self._backbone = backbone
         self._digest = tokenizer_fingerprint(backbone.tokenizer)
         self._place: dict[str, Place] = {}
+        self._readings = dict(readings or {})
         self._packs = False
         """Whether the backbone was seen to take packed pairs."""
 
@@ -170,55 +169,24 @@ class Rows:
                     )
                 ]
             )
+        train = self._readings.get(task.name) if split != "train" else None
         found = [
-            encode(task, origin, self._backbone.tokenizer, self._digest, self._cache, need_labels=need_labels)
+            encode(
+                task, origin, self._backbone.tokenizer, self._digest, self._cache, need_labels=need_labels, train=train
+            )
             for origin in origins(task, split, self._places, self._place.get(task.name))
         ]
         self._place[task.name] = found[0].origin.place
+        if split == "train" and found[0].reading is not None:
+            self._readings[task.name] = found[0].reading
         for encoded in found:
             self._check(task, encoded)
         return found
 
     def _check(self, task: Task, encoded: EncodedSet) -> None:
-        meta, origin = encoded.meta, encoded.origin
+        meta = encoded.meta
         if meta.max_id >= self._backbone.vocabulary:
             raise DataError(
                 f"task '{task.name}': the tokenizer gives token id {meta.max_id}, but the backbone's vocabulary ends at "
                 f"{self._backbone.vocabulary - 1}. Tokenizer and weights do not belong together; look at backbone.path."
             )
-        if meta.truncated:
-            log.warning(
-                "%s, %s: %s of %s texts were longer than %s tokens and were cut (data.max_length)",
-                task.name,
-                origin.set_name,
-                f"{meta.truncated:,}",
-                f"{meta.rows:,}",
-                task.max_length,
-            )
-
-
-def describe_data(sets: Mapping[str, Sequence[EncodedSet]]) -> dict[str, Any]:
-    """What a run records of its data: place, path, fingerprint and rows of each set."""
-    return {
-        f"{task}.{one.origin.set_name}": {
-            "place": one.origin.place,
-            "path": redact(str(one.origin.path)),
-            "fingerprint": one.meta.fingerprint,
-            "rows": one.meta.rows,
-            "tokens": one.meta.tokens,
-            "truncated": one.meta.truncated,
-            "note": one.origin.note,
-        }
-        for task, listed in sets.items()
-        for one in listed
-    }
-
-
-def data_line(train: Mapping[str, EncodedSet], validation: Mapping[str, Sequence[EncodedSet]]) -> str:
-    """One line that says where the rows come from and how many they are."""
-    places: dict[str, list[str]] = {}
-    for name, encoded in train.items():
-        rows = "/".join(f"{len(s):,}" for s in [encoded, *validation.get(name, ())])
-        place = encoded.origin.note or f"{encoded.origin.place}"
-        places.setdefault(place, []).append(f"{name} {rows}")
-    return "; ".join(f"{place}: {', '.join(tasks)}" for place, tasks in places.items()) + " (train/validation rows)"

@@ -25,7 +25,7 @@ from mtl_cli.recipes.compare import compare_runs
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.lambdas import Lambdas
 from mtl_cli.recipes.length import run_length
-from mtl_cli.recipes.prepare import Rows, describe_data
+from mtl_cli.recipes.prepare import Rows
 from mtl_cli.recipes.sampling import begin_sampler
 from mtl_cli.recipes.train import train
 from mtl_cli.report.compare import Comparison, Resampling
@@ -156,7 +156,7 @@ def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
     if not config.baselines:
         return []
     precision = str(fabric._precision.precision)
-    fingerprints = {key: str(one["fingerprint"]) for key, one in describe_data(sets).items()}
+    fingerprints = {f"{n}.{one.origin.set_name}": one.meta.fingerprint for n, listed in sets.items() for one in listed}
     facts = Facts(counts, fingerprints, backbone.identity, precision, mtl_cli.__version__)
     planned = [one for run in runs for one in baselines_of(run.values, run.config, facts)]
     for one in planned:

@@ -17,10 +17,13 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
 from mtl_cli.model.loading import from_pretrained
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.recipes.data_report import recorded_readings
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
 from mtl_cli.runs.folder import read_config
+from mtl_cli.runs.formats import read_environment
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.tasks.kinds.column import Reading
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class StoredRun:
             raise RunError(
                 f"checkpoint {self.checkpoint.path} is damaged: state.json does not say what its heads were fitted to"
             ) from error
+
+    def readings(self) -> dict[str, Reading]:
+        """How the labels of the training rows were read, by task; nothing where the run did not record it."""
+        has_record = (self.path / "env.json").exists()
+        return recorded_readings(read_environment(self.path).data) if has_record else {}
 
     def model(self, backbone: Backbone, kinds: dict[str, Kind], fabric: Fabric) -> MultiTaskModel:
         """The whole model with the checkpoint's weights, in evaluation mode."""

@@ -23,11 +23,12 @@ from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_scores, check_together
+from mtl_cli.recipes.data_report import data_facts, data_line, describe_data, report_data
 from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.lambdas import Lambdas, as_written
 from mtl_cli.recipes.length import evaluated_every, run_length
-from mtl_cli.recipes.prepare import Rows, data_line, describe_data, head_names
+from mtl_cli.recipes.prepare import Rows, head_names
 from mtl_cli.recipes.pruning import Watch, WatchedSelector
 from mtl_cli.recipes.recorder import RunRecorder
 from mtl_cli.recipes.sampling import begin_sampler, observations, sampling_line
@@ -192,9 +193,12 @@ class _Run:
                 )
             if self.builders.tasks[name].task.kind.classes and len(np.unique(self.sets[name].labels_N[chosen])) == 1:
                 log.warning("task '%s': all training rows have the same label; there is nothing to tell apart", name)
-            if all(s.meta.unlabelled == len(s) for s in self.validation[name]):
+            if all(s.unlabelled == len(s) for s in self.validation[name]):
                 raise DataError(f"task '{name}': no validation row has a label; give a labelled validation split")
-        log.info("data     %s", data_line(self.sets, self.validation))
+        train = {name: (encoded, self.rows[name]) for name, encoded in self.sets.items()}
+        self.facts = data_facts(self.builders.tasks, self.validation, "validation", train)
+        log.info("data     %s", data_line(self.facts))
+        report_data(self.facts)
         self._check_same_data()
 
     def _few(self, sets: list[EncodedSet]) -> list[EncodedSet]:
@@ -396,7 +400,7 @@ class _Run:
         self.recorder.open(MetricsLog(self.path / "metrics.jsonl", kept, self.job.place))
 
     def _data(self) -> dict[str, Any]:
-        return describe_data({n: [s, *self.validation[n]] for n, s in self.sets.items()})
+        return describe_data(self.facts)
 
     def _check_same_data(self) -> None:
         """Raise `ConfigError` if a run that goes on would meet other rows than it was started with."""
@@ -475,7 +479,7 @@ class _Run:
             "weights": as_written(self.config.weights),
             "seed": self.config.seed,
             "rows": {
-                n: {"train": len(self.rows[n]), "validation": sum(len(s) for s in self.validation[n])}
+                n: {"train": len(self.rows[n]), "validation": sum(len(s) - s.unlabelled for s in self.validation[n])}
                 for n in self.kinds
             },
             "speed": speed,

@@ -6,22 +6,25 @@ import functools
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
-from mtl_cli.errors import ConfigError, DataError, did_you_mean
-from mtl_cli.tasks.files import Options, Row, read_file, read_stream, text_of, text_stream
-from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.errors import ConfigError, DataError
+from mtl_cli.recipes.blocks import BLOCK
+from mtl_cli.recipes.zeroshot_gold import KEYS, GoldLabels
+from mtl_cli.tasks.class_names import rows_by_name
+from mtl_cli.tasks.files import Options, Row, class_names, read_file, read_stream, text_of, text_stream
 from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
 from mtl_cli.zeroshot.methods.base import Drawn
 from mtl_cli.zeroshot.sketch import Kept, Sketch
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _SETS = 1024
 """Label sets of rows that are kept at hand."""
@@ -109,8 +112,8 @@ class Texts:
     ) -> None:
         self._given = rows
         self._section, self._labels, self._least = config.input, labels, least
-        self._gold = _several if config.decide.multi_label else _one
-        self._named = self._ids_told = False
+        self._several = config.decide.multi_label
+        self._gold: GoldLabels | None = None
         file = self._section.file
         waiting = sys.stdin is not None and not sys.stdin.isatty()
         self._streamed = file == "-" or (file is None and not self._section.texts and rows is None and waiting)
@@ -151,36 +154,45 @@ class Texts:
     def _read(self) -> Iterator[Text]:
         section = self._section
         yield from (Text(text, None, self._set(None)) for text in section.texts)
-        for number, row in enumerate(self._rows()):
+        column = "label" if section.label_column is None else section.label_column
+        rows = self._rows()
+        if column and not (self._gold and self._gold.is_decided):
+            rows = self._decide(column, rows)
+        for row in rows:
             text = text_of(row, section.text_column, "--text-column")
-            column = section.label_column
-            if column is None and "label" in row.values:
-                column = "label"
-                if number == 0 and not self._named:
-                    self._named = True
-                    log.info("gold     column 'label' is read as the gold label")
             names = self._set(row if section.labels_column else None)
-            yield Text(text, self._gold_of(row, column, names) if column else None, names)
+            yield Text(text, self._gold_of(row, column, names) if self._has_gold(row, column) else None, names)
+
+    def _has_gold(self, row: Row, column: str) -> bool:
+        """Whether a row must have gold labels, or has them in a column of that name."""
+        return bool(column) and (self._section.label_column is not None or row.has(column))
+
+    def _decide(self, column: str, rows: Iterator[Row]) -> Iterator[Row]:
+        """Find how the gold labels are read: of a file all of them, of a stream those of its first rows. Returns all rows."""
+        self._gold = GoldLabels(self._section, column, several=self._several)
+        block = list(itertools.islice(rows, BLOCK)) if self._streamed else []
+        cells = (
+            (row, row.column(column, "--label-column"), self._set(row if self._section.labels_column else None))
+            for row in (block if self._streamed else self._rows())
+            if self._has_gold(row, column)
+        )
+        self._for_gold(lambda gold: gold.decide(cells))
+        return itertools.chain(block, rows)
 
     def _gold_of(self, row: Row, column: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        return self._for_gold(lambda gold: gold.of(row, row.column(column, "--label-column"), names))
+
+    def _for_gold(self, do: Callable[[GoldLabels], T]) -> T:
+        """Read gold labels; where their column was not named, an error says how to do without."""
+        assert self._gold is not None
         try:
-            gold = _checked(row, column, "--label-column", lambda value: self._gold(value, names))
+            return do(self._gold)
         except DataError as error:
             if self._section.label_column is not None:
                 raise
             raise DataError(
-                f"{error} The column was taken for its name; to read no gold labels: --label-column ''"
+                f"{str(error).rstrip('.')}. The column was taken for its name; to read no gold labels: --label-column ''"
             ) from error
-        if gold and not self._ids_told and str(row.values[column]).isdecimal() and str(row.values[column]) not in names:
-            self._ids_told = True
-            shown = ", ".join(f"{i} is {name}" for i, name in enumerate(names[:4])) + (
-                ", ..." if len(names) > 4 else ""
-            )
-            log.warning(
-                "gold labels are ids, read by the order of the labels: %s. If they mean others, order --labels so",
-                shown,
-            )
-        return gold
 
     def _set(self, row: Row | None) -> tuple[str, ...]:
         """The labels that a text may get."""
@@ -204,8 +216,17 @@ class Texts:
             # JSON if it begins as JSON does, else one text per line.
             yield from read_stream(text_stream(sys.stdin.buffer, "standard input"), None)
         elif self._section.file is not None:
-            options = Options(self._section.delimiter, self._section.quoting, "input")
-            yield from read_file(Path(self._section.file).expanduser(), options)
+            yield from self._file_rows(Path(self._section.file).expanduser())
+
+    def _file_rows(self, path: Path) -> Iterator[Row]:
+        """Rows of the file; ids of gold labels by name, where it names its classes."""
+        column = "label" if self._section.label_column is None else self._section.label_column
+        options = Options(self._section.delimiter, self._section.quoting, "input")
+        rows, names = read_file(path, options), class_names(path).get(column, ()) if path.is_file() else ()
+        if not names or not self._labels.common:
+            return rows
+        kind = GoldLabels(self._section, column, several=self._several).kind(self._labels.common)
+        return rows_by_name(rows, names, column, kind, "--label-column", KEYS)
 
 
 def _checked(row: Row, column: str, of: str, parsed: Callable[[Any], tuple[str, ...] | None]) -> tuple[str, ...] | None:
@@ -214,31 +235,3 @@ def _checked(row: Row, column: str, of: str, parsed: Callable[[Any], tuple[str, 
         return parsed(value)
     except ValueError as error:
         raise DataError(f"{row.where}: column '{column}', {error}") from error
-
-
-@functools.lru_cache(_SETS)
-def _kind(names: tuple[str, ...]) -> Classification:
-    return Classification(labels=list(names))
-
-
-def _one(value: object, names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The row's label, read as training reads labels."""
-    kind = _kind(names)
-    try:
-        found = kind.shown(kind.encode(value))
-    except ValueError as error:
-        raise ValueError(f"gold {error}") from error
-    return None if found is None else (found,)
-
-
-def _several(value: object, names: Sequence[str]) -> tuple[str, ...] | None:
-    """The row's labels in label order."""
-    found = cell_labels(value, names)
-    for name in found or ():
-        if name not in names:
-            allowed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-            hint = did_you_mean(name, names)
-            raise ValueError(
-                f"gold label '{name}' is outside the label set: {allowed}.{' ' + hint if hint.startswith('Did') else ''}"
-            )
-    return None if found is None else tuple(name for name in names if name in found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ import numpy as np
 from mtl_cli.config.schema import TaskConfig
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.data.loader import chosen_rows
-from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
-from mtl_cli.tasks.files import Row
-from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.tasks.labels import read_labels
+from mtl_cli.tasks.rows import Row
 from mtl_cli.tasks.source import Origin, Places, origins
+from mtl_cli.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def of_task(config: ZeroshotConfig) -> TaskTexts | None:
     bound = _bound(name, config)
     root = Path(config.data.root).expanduser() if config.data.root else None
     places = Places(config.data.source, root, config.data.hub_timeout)
-    found = origins(dataclasses.replace(bound.task, matching=None), config.split, places)
+    found = origins(dataclasses.replace(bound.task, matching=None, kind=bound.task.raw_kind), config.split, places)
     notes = {one.note for one in found if one.note}
     told = ", ".join(f"{one.place} {one.path}" for one in found) + "".join(f" ({note})" for note in notes)
     log.info("texts    %s, %s: %s", name, config.split, told)
@@ -65,7 +65,7 @@ def of_task(config: ZeroshotConfig) -> TaskTexts | None:
         input=dataclasses.replace(section, text_column=task.text[0], label_column=column),
         labels=config.labels or _entries(labels),
     )
-    named = _Named(tuple(labels), frozenset(left_out), task.label)
+    named = _Named(bound.task, frozenset(left_out))
     rows = _drawn(lambda: (row for one in found for row in named(one)), config.limit)
     return TaskTexts(asked, rows, "; ".join(sorted(notes)))
 
@@ -112,24 +112,35 @@ def _drawn(rows: Callable[[], Iterator[Row]], limit: int | None) -> Callable[[],
     return lambda: (row for i, row in enumerate(rows()) if i in chosen)
 
 
-@dataclass(frozen=True)
 class _Named:
-    """Rows of a set with labels by name; those of some labels are left out."""
+    """Rows of a set with labels by name; those of some labels are left out.
 
-    labels: tuple[str, ...]
-    left_out: frozenset[str]
-    column: str
+    Args:
+        task: whose rows.
+        left_out: labels.
+    """
+
+    def __init__(self, task: Task, left_out: frozenset[str]) -> None:
+        self._task, self._left_out = task, left_out
+        self._labels: dict[str, np.ndarray] = {}
 
     def __call__(self, origin: Origin) -> Iterator[Row]:
-        kind = Classification(labels=list(self.labels))
-        for row in origin.rows():
-            if self.column not in row.values:
-                yield row
-                continue
-            try:
-                label = kind.encode(row.values[self.column])
-            except ValueError as error:
-                raise DataError(f"{row.where}: column '{self.column}', {error}") from error
-            name = None if math.isnan(label) else self.labels[int(label)]
-            if name not in self.left_out:
-                yield Row(row.where, {**row.values, self.column: name})
+        column, kind = self._task.label, self._task.raw_kind
+        first = next(origin.rows(), None)
+        if first is None or not first.has(column):
+            yield from origin.rows()
+            return
+        for row, label in zip(origin.rows(), self._read(origin).tolist(), strict=True):
+            name = kind.shown(label)
+            if name not in self._left_out:
+                yield Row(row.where, {**row.values, column: name})
+
+    def _read(self, origin: Origin) -> np.ndarray:
+        """Labels of all rows; read once."""
+        if origin.set_name not in self._labels:
+            task, of = self._task, f"task '{self._task.name}'"
+            labels_N, found = read_labels(task.raw_kind, origin.rows(), task.label, of, f"+tasks.{task.name}.kind.")
+            self._labels[origin.set_name] = labels_N
+            if found.reading.meaning or found.reading.no_label:
+                log.info("labels   %s, %s: read as %s", task.name, origin.set_name, found.reading.line)
+        return self._labels[origin.set_name]

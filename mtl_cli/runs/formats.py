@@ -179,10 +179,24 @@ def _check_numbers(raw: Mapping[str, Any], path: Path, remedy: str) -> None:
 
 
 @dataclass(frozen=True)
+class LabelsRecord:
+    """How the raw labels of a set of rows were read; see `tasks.kinds.column.Reading`."""
+
+    values: str
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    no_label: Mapping[str, int] = field(default_factory=dict)
+    complete: bool = False
+
+
+@dataclass(frozen=True)
 class DataRecord:
     """What env.json knows of a set of rows."""
 
     fingerprint: str
+    task: str | None = None
+    split: str | None = None
+    """train | validation | test."""
+    labels: LabelsRecord | None = None
 
 
 @dataclass(frozen=True)

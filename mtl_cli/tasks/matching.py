@@ -7,9 +7,12 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from mtl_cli.errors import DataError
 from mtl_cli.tasks.files import Row, text_of
 from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.tasks.labels import read_labels
 
 HYPOTHESIS = "hypothesis"
 """The column that is made up."""
@@ -44,7 +47,8 @@ class Matching:
         empty = [name for name, phrases in labels.items() if not all(phrase.strip() for phrase in phrases)]
         if empty:
             raise ValueError(f"label '{empty[0]}' has an empty phrase")
-        self._kind = Classification(labels=list(labels))
+        self.kind = Classification(labels=list(labels))
+        """Of the raw labels."""
         self._sentences = [[t.replace("{}", phrase) for phrase in phrases for t in templates] for phrases in labels.values()]  # fmt: skip
         self._described = [i for i, sentences in enumerate(self._sentences) if sentences]
         if len(self._described) < 2:
@@ -60,14 +64,15 @@ class Matching:
 
     def digest(self, content: str) -> str:
         """Digest of the pairs that are made of rows with a digest."""
-        what = ["matching", 1, content, self._kind.classes, self._sentences, self._negatives, self._seed]
+        what = ["matching", 1, content, self.kind.classes, self._sentences, self._negatives, self._seed]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
-    def rows(self, rows: Iterator[Row], *, text: str, label: str, of: str) -> Iterator[Row]:
+    def rows(self, rows: Callable[[], Iterator[Row]], *, text: str, label: str, of: str) -> Iterator[Row]:
         """The pairs, one after the other.
 
         Args:
-            rows: of the data set; those without a label are left out.
+            rows: of the data set, from the first on: they are read once for their labels, once for all; those without a label are
+                left out.
             text: column of the text.
             label: column of the label, which then holds one of `CLASSES`.
             of: who reads them, for messages.
@@ -75,18 +80,13 @@ class Matching:
         Raises:
             DataError: a row lacks a column, or its label is unknown; or no row has a label.
         """
-        made = 0
-        for row in rows:
-            try:
-                gold = self._kind.encode(row.column(label, of))
-            except ValueError as error:
-                raise DataError(f"{row.where}: {of}, column '{label}', matching.labels: {error}") from error
+        golds_N, _ = read_labels(self.kind, rows(), label, of, None)
+        for row, gold in zip(rows(), golds_N.tolist(), strict=True):
             if math.isnan(gold):
                 continue
             for sentence, name in self._pairs(int(gold), text_of(row, text, of)):
-                made += 1
                 yield Row(row.where, {**row.values, HYPOTHESIS: sentence, label: name})
-        if not made:
+        if np.isnan(golds_N).all():
             raise DataError(f"{of}: no row has a label in column '{label}', so there is nothing to match")
 
     def _pairs(self, gold: int, text: str) -> Iterator[tuple[str, str]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, DataError
-from mtl_cli.tasks.files import SUFFIXES, Options, Row, check_file, read_as, read_file
-from mtl_cli.tasks.task import Source, Task
+from mtl_cli.tasks.class_names import rows_by_name
+from mtl_cli.tasks.files import SUFFIXES, Row, check_file, class_names, read_as, read_file
+from mtl_cli.tasks.task import Task
 
 BUNDLED_NOTE = "bundled sample, not GLUE"
 Place = Literal["file", "local", "hub", "bundled"]
@@ -31,6 +32,8 @@ class Origin:
     fingerprint: Callable[[], str]
     """Digest of the content, made without reading rows where that can be."""
     rows: Callable[[], Iterator[Row]]
+    class_names: Callable[[], Sequence[str]] = tuple
+    """Names of the classes by id, where the data set itself names them."""
 
     @property
     def note(self) -> str:
@@ -61,7 +64,7 @@ def origins(task: Task, split: str, places: Places, only: Place | None = None) -
         DataError: no place has it; says where was looked.
         ConfigError: `data.source=local` without `data.root`.
     """
-    return [_matched(task, origin) for origin in _found(task, split, places, only)]
+    return [_matched(task, _named(task, origin)) for origin in _found(task, split, places, only)]
 
 
 def _found(task: Task, split: str, places: Places, only: Place | None) -> list[Origin]:
@@ -76,6 +79,13 @@ def _found(task: Task, split: str, places: Places, only: Place | None) -> list[O
     raise DataError(f"task '{task.name}': no {split} rows found{beside}.\n  " + "\n  ".join(tried))
 
 
+def _named(task: Task, origin: Origin) -> Origin:
+    """The set with labels by name where the data set names its classes."""
+    rows, names = origin.rows, origin.class_names
+    of, keys = f"task '{task.name}'", f"+tasks.{task.name}.kind."
+    return dataclasses.replace(origin, rows=lambda: rows_by_name(rows(), names(), task.label, task.raw_kind, of, keys))
+
+
 def _matched(task: Task, origin: Origin) -> Origin:
     """The set as the task reads it: with `matching`, the pairs that are made of its rows."""
     matching = task.matching
@@ -85,7 +95,8 @@ def _matched(task: Task, origin: Origin) -> Origin:
     return dataclasses.replace(
         origin,
         fingerprint=lambda: matching.digest(origin.fingerprint()),
-        rows=lambda: matching.rows(origin.rows(), text=text, label=label, of=f"task '{task.name}'"),
+        rows=lambda: matching.rows(origin.rows, text=text, label=label, of=f"task '{task.name}'"),
+        class_names=tuple,
     )
 
 
@@ -100,16 +111,18 @@ def _from_files(task: Task, split: str) -> list[Origin]:
         check_file(path)
     except DataError as error:
         raise DataError(f"task '{task.name}': {error}") from error
-    return [_file_origin("file", split, path, task.source.options)]
+    return [_file_origin(task, "file", split, path)]
 
 
-def _file_origin(place: Place, set_name: str, path: Path, options: Options) -> Origin:
+def _file_origin(task: Task, place: Place, set_name: str, path: Path) -> Origin:
+    options = task.source.options
     return Origin(
         place,
         set_name,
         str(path),
         lambda: file_digest(path, read_as(path, options)),
         lambda: read_file(path, options),
+        lambda: class_names(path).get(task.label, ()),
     )
 
 
@@ -138,13 +151,13 @@ def _digest(stream: Any) -> str:
     return digest.hexdigest()
 
 
-def _folder_sets(place: Place, folder: Path, source: Source, split: str) -> list[Origin]:
+def _folder_sets(task: Task, place: Place, folder: Path, split: str) -> list[Origin]:
     found = []
-    for name in source.sets[split]:
+    for name in task.source.sets[split]:
         path = next((folder / f"{name}{s}" for s in SUFFIXES if (folder / f"{name}{s}").is_file()), None)
         if path is None:
             return []
-        found.append(_file_origin(place, name, path, source.options))
+        found.append(_file_origin(task, place, name, path))
     return found
 
 
@@ -156,7 +169,7 @@ def _local(task: Task, split: str, places: Places, tried: list[str]) -> list[Ori
     if not places.root.is_dir():
         raise ConfigError(f"data.root: there is no folder {places.root}")
     folder = places.root / task.source.folder
-    found = _folder_sets("local", folder, task.source, split)
+    found = _folder_sets(task, "local", folder, split)
     if not found:
         names = " and ".join(f"{name}.jsonl" for name in task.source.sets[split])
         tried.append(f"local: {folder} has no {names} (nor .csv, .tsv, .parquet)")
@@ -168,7 +181,7 @@ def _bundled(task: Task, split: str, places: Places, tried: list[str]) -> list[O
         tried.append("bundled: there is no sample of this task (there is: cola, sst2, mrpc, stsb, qnli, rte)")
         return []
     folder = Path(__file__).parent / "bundled" / task.source.bundled
-    found = _folder_sets("bundled", folder, task.source, split)
+    found = _folder_sets(task, "bundled", folder, split)
     if not found:
         tried.append(f"bundled: the sample has no {split} split")
     return found
@@ -193,8 +206,9 @@ def _hub_origin(task: Task, set_name: str, timeout: float) -> Origin:
     load = functools.partial(load_hub_split, hub_id, subset, set_name, timeout)
     path = f"{hub_id}/{subset}" if subset else hub_id
     return Origin(
-        "hub", set_name, path, lambda: str(load()._fingerprint), lambda: _hub_rows(load(), path, set_name, task.label)
-    )
+        "hub", set_name, path, lambda: str(load()._fingerprint), lambda: _hub_rows(load(), path, set_name),
+        lambda: _hub_class_names(load(), task.label),
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=8)
@@ -219,15 +233,12 @@ def load_hub_split(hub_id: str, subset: str | None, set_name: str, timeout: floa
         ) from error
 
 
-def _hub_rows(dataset: Any, path: str, set_name: str, label: str) -> Iterator[Row]:
-    """Rows with class ids read as the hub's own class names, which need not be in our order."""
-    feature = dataset.features.get(label)
-    names = getattr(feature, "names", None)
-    for number, raw in enumerate(dataset, start=1):
-        values = raw
-        if names and isinstance(raw.get(label), int):
-            values = {**raw, label: names[raw[label]] if raw[label] >= 0 else None}
-        yield Row(f"{path}[{set_name}]:{number}", values)
+def _hub_rows(dataset: Any, path: str, set_name: str) -> Iterator[Row]:
+    return (Row(f"{path}[{set_name}]:{number}", values) for number, values in enumerate(dataset, start=1))
+
+
+def _hub_class_names(dataset: Any, label: str) -> Sequence[str]:
+    return tuple(getattr(dataset.features.get(label), "names", None) or ())
 
 
 _Finder = Callable[[Task, str, Places, list[str]], list[Origin]]

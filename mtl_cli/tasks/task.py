@@ -59,6 +59,11 @@ class Task:
         """Name of the head: the task's own unless it is told."""
         return self.head or self.name
 
+    @property
+    def raw_kind(self) -> Kind:
+        """Kind of the labels in the source's rows: with `matching` not that of the task, which reads the pairs made of them."""
+        return self.kind if self.matching is None else self.matching.kind
+
     def with_kind(self, kind: Kind) -> Task:
         """The same task with a fitted kind."""
         return dataclasses.replace(self, kind=kind)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.tasks.kinds.column import is_missing, plain, spelled
 from mtl_cli.zeroshot.label_files import SUFFIXES, check_names, read_labels
 
 SHORT = {
@@ -180,18 +181,19 @@ def cell_labels(value: object, known: Sequence[str] = ()) -> tuple[str, ...] | N
     Raises:
         ValueError: it holds something else, an empty name, or a name twice.
     """
-    if value is None or value == "":
+    value = plain(value)
+    if is_missing(value):
         return None
     if isinstance(value, str) and value in known:
         return (value,)
     if isinstance(value, str) and value.lstrip().startswith("["):
         with contextlib.suppress(ValueError):
             value = json.loads(value)
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        value = str(value).split("|")
-    if not isinstance(value, list) or not all(isinstance(name, str | int) for name in value):
+    if isinstance(value, str | int | float):
+        value = spelled(value).split("|")
+    if not isinstance(value, list) or not all(isinstance(name, str | int | float) for name in value):
         raise ValueError(f"must hold a list of labels, or a|b; found {value!r:.80}")
-    names = tuple(str(name).strip() for name in value)
+    names = tuple(spelled(plain(name)).strip() for name in value)
     if "" in names:
         raise ValueError("holds an empty label")
     if len(set(names)) < len(names):

@@ -63,7 +63,7 @@ def test_a_check_gives_the_same_table_each_time(mtl, data):
 
 def test_tokens_and_labels_are_counted(mtl, data):
     row = columns(mtl(*data(rte=(pairs([0, 1, 1, -1]), pairs([1, 0])))).out)[1]
-    assert row[1:4] == ["local", "4/2", "10"]  # six bytes, one byte, three special tokens
+    assert row[1:4] == ["local", "3/2", "10"]  # six bytes, one byte, three special tokens
     assert row[5] == "entailment 1, not_entailment 2"
 
 

@@ -290,11 +290,46 @@ def test_gold_labels_give_accuracy_and_macro_f1_on_standard_error(ask, tmp_path)
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_gold_labels_may_be_ids_or_missing(ask, tmp_path, suffix):
-    (tmp_path / "g.csv").write_text("text,y\na,1\nb,good\nc,\nd,-1\n")
-    write(tmp_path / "g.jsonl", [{"text": t, "y": y} for t, y in zip("abcd", (1, "good", None, -1), strict=True)])
+    (tmp_path / "g.csv").write_text("text,y\na,1\nb,0\nc,\nd,-1\n")
+    write(tmp_path / "g.jsonl", [{"text": t, "y": y} for t, y in zip("abcd", (1, 0, None, -1), strict=True)])
     found = ask("--file", f"g.{suffix}", "--label-column", "y")
     assert [a.get("gold") for a in found.answers] == ["bad", "good", None, None]
     assert next(line for line in found.err.splitlines() if "accuracy" in line).split()[-1] == "2"
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "gold"),
+    [
+        ((True, False), ("input.label_ids=[true,false]",), ["good", "bad"]), (("1.0", 0.0), (), ["bad", "good"]),
+        ((" bad\u00a0", "go\u200bod"), (), ["bad", "good"]),
+        ((-1, 1), ("input.label_ids=[-1,1]",), ["good", "bad"]), ((-1, 1), ("input.label_missing=-1",), [None, "bad"]),
+    ],
+)  # fmt: skip
+def test_gold_labels_are_read_as_training_labels_are(ask, tmp_path, values, words, gold):
+    write(tmp_path / "g.jsonl", [{"text": t, "label": y} for t, y in zip("ab", values, strict=True)])
+    found = ask("--file", "g.jsonl", *words)
+    assert [a.get("gold") for a in found.answers] == gold
+
+
+def test_gold_labels_that_can_be_read_in_two_ways_are_refused_with_the_key_that_decides(refused, tmp_path):
+    write(tmp_path / "g.jsonl", [{"text": t, "label": y} for t, y in zip("ab", (-1, 1), strict=True)])
+    message = refused("--file", "g.jsonl")
+    assert "-1 is good (1 row), 1 is bad (1 row); as ids, 1 is bad (1 row), and -1 is no label (1 row)" in message
+    assert "input.label_ids=[-1,1] or input.label_missing=-1" in message
+
+
+def test_gold_ids_of_a_file_that_names_its_classes_are_read_by_those_names(ask, tmp_path):
+    import datasets
+
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["bad", "good"]))
+    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features).to_parquet(tmp_path / "g.parquet")
+    assert [a["gold"] for a in ask("--file", "g.parquet").answers] == ["bad", "good"]
+
+
+def test_several_gold_labels_may_be_ids(ask, tmp_path):
+    write(tmp_path / "g.jsonl", [{"text": t, "label": y} for t, y in zip("abc", ([0, 1], [1], []), strict=True)])
+    found = ask("--file", "g.jsonl", "--multi-label")
+    assert [a["gold"] for a in found.answers] == [["good", "bad"], ["bad"], []]
 
 
 def test_an_unknown_gold_label_names_file_and_line(refused, tmp_path):

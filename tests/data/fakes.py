@@ -17,7 +17,7 @@ def encoded_set(lengths, labels=None, types=False, first_id=1000):
     ids = np.concatenate([first_id + 100 * i + np.arange(n) for i, n in enumerate(lengths)]).astype(np.int32)
     labels = np.arange(len(lengths)) if labels is None else labels
     meta = Meta(
-        rows=len(lengths), tokens=len(ids), max_id=int(ids.max()), truncated=0, unlabelled=int(np.isnan(labels).sum()),
+        rows=len(lengths), tokens=len(ids), max_id=int(ids.max()), truncated=0,
         fingerprint="", has_types=types, ids_dtype="int32", label_column=True,
     )  # fmt: skip
     origin = Origin("file", "train", "made by hand", lambda: "", lambda: iter(()))

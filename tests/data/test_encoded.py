@@ -118,7 +118,7 @@ def test_the_facts_of_a_set_are_counted(given, encoded, tokenizer):
     # [CLS] a [SEP] b [SEP] in bytes, cut at 64; é has two bytes
     assert found.lengths(np.array([0, 1, 2])).tolist() == [9, 64, 5]
     assert (found.meta.rows, len(found), found.meta.tokens) == (3, 3, 9 + 64 + 5)
-    assert (found.meta.truncated, found.meta.unlabelled) == (1, 1)
+    assert (found.meta.truncated, found.unlabelled, found.meta.empty_texts) == (1, 1, 1)
     assert found.meta.max_id == max(found.ids_T) < len(tokenizer)
 
 
@@ -129,7 +129,7 @@ def test_a_row_of_just_the_length_is_not_truncated(given, encoded):
 
 def test_the_arrays_are_memory_mapped_and_read_only(given, encoded):
     found = encoded(given()[0])
-    for array in (found.ids_T, found.types_T, found.offsets, found.labels_N):
+    for array in (found.ids_T, found.types_T, found.offsets, found.hashes_N):
         assert isinstance(array, np.memmap)
         assert not array.flags.writeable
 
@@ -346,7 +346,7 @@ def test_of_two_writers_at_once_both_get_the_rows(given, encoded, tmp_path):
     assert len(entries(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("name", ["meta.json", "ids.bin", "offsets.bin", "labels.bin", "types.bin"])
+@pytest.mark.parametrize("name", ["meta.json", "ids.bin", "offsets.bin", "labels.bin", "types.bin", "hashes.bin"])
 @pytest.mark.parametrize("damage", ["missing", "cut short"])
 def test_a_damaged_entry_is_written_anew(given, encoded, tmp_path, name, damage):
     origin, reads = given()
@@ -376,7 +376,7 @@ def test_chosen_rows_are_those_rows():
                 np.asarray(getattr(s, name)[s.offsets[i] : s.offsets[i + 1]]) for s, i in ((some, place), (whole, row))
             )
             assert one.tolist() == other.tolist()
-    assert (len(some), some.meta.tokens, some.meta.unlabelled, some.row_numbers.tolist()) == (
+    assert (len(some), some.meta.tokens, some.unlabelled, some.row_numbers.tolist()) == (
         2,
         len(some.ids_T),
         1,

@@ -1,5 +1,6 @@
 """Which place a task's rows come from."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -16,6 +17,7 @@ from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.source import BUNDLED_NOTE, Places, origins
 from mtl_cli.tasks.task import Source, Task
 from tests.tasks.fakes import Hub, free_port, server
+from tests.tasks.kinds.columns import labels_of
 
 SPLITS = {"train": ("train",), "validation": ("validation",), "test": ("test",)}
 
@@ -208,8 +210,58 @@ def test_class_ids_of_the_hub_are_read_by_the_hub_s_names(live_hub, hub_data):
     (found,) = origins(task(), "train", places())
     rows = list(found.rows())
     assert [row.values["label"] for row in rows] == ["not_entailment", "entailment", None]
-    assert [task().kind.encode(row.values["label"]) for row in rows[:2]] == [1, 0]
+    assert labels_of(task().kind, [row.values["label"] for row in rows]) == [1, 0, None]
     assert [row.where for row in rows[:2]] == ["nyu-mll/glue/rte[train]:1", "nyu-mll/glue/rte[train]:2"]
+
+
+def named_file(path, names):
+    """A file of `datasets` that names its classes: ids 0, 1 and -1, in the format of its suffix."""
+    import datasets
+
+    features = datasets.Features(
+        sentence1=datasets.Value("string"), sentence2=datasets.Value("string"), label=datasets.ClassLabel(names=names)
+    )
+    rows = {"sentence1": ["a", "b", "c"], "sentence2": ["d", "e", "f"], "label": [0, 1, -1]}
+    data = datasets.Dataset.from_dict(rows, features)
+    if path.suffix == ".parquet":
+        data.to_parquet(path)
+    else:
+        data.save_to_disk(path.with_suffix(""))
+        next(path.with_suffix("").glob("*.arrow")).rename(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_file_that_names_its_classes_gives_the_labels_that_the_hub_gives(tmp_path, live_hub, hub_data, suffix):
+    (of_hub,) = origins(task(), "train", places())
+    path = named_file(tmp_path / f"own{suffix}", ["not_entailment", "entailment"])
+    (local,) = origins(task(files={"train": str(path)}), "train", places())
+    assert [[row.values["label"] for row in origin.rows()] for origin in (local, of_hub)] == [
+        ["not_entailment", "entailment", None]
+    ] * 2
+    assert local.class_names() == of_hub.class_names() == ("not_entailment", "entailment")
+
+
+def by_ids(**changes):
+    kind = Classification(labels=["entailment", "not_entailment"], values="ids")
+    return dataclasses.replace(task(**changes), kind=kind)
+
+
+def test_class_names_that_are_not_the_task_s_are_refused_unless_the_task_reads_ids(tmp_path, live_hub, monkeypatch):
+    import datasets
+
+    path = named_file(tmp_path / "own.parquet", ["LABEL_0", "LABEL_1"])
+    fake = Hub(train=datasets.Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache")))
+    monkeypatch.setattr(datasets, "load_dataset", fake)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    for changes in ({"files": {"train": str(path)}}, {}):
+        (found,) = origins(task(**changes), "train", places())
+        with pytest.raises(DataError) as error:
+            list(found.rows())
+        for part in ("LABEL_0, LABEL_1", "entailment, not_entailment", "+tasks.rte.kind.values=ids", ":1: "):
+            assert part in str(error.value)
+        (found,) = origins(by_ids(**changes), "train", places())
+        assert [row.values["label"] for row in found.rows()] == [0, 1, -1]
 
 
 def test_labels_of_the_hub_that_are_no_classes_stay_as_they_are(live_hub, monkeypatch):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
+
+from mtl_cli.tasks.kinds.column import Column, Labels, Reading
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,38 @@ class Kind(ABC):
         return ()
 
     @property
-    def reading(self) -> list[object]:
-        """What the numbers that `encode` gives depend on besides the kind's name, as plain JSON values."""
+    def signature(self) -> list[object]:
+        """What the codes of a column depend on besides the kind's name, as plain JSON values."""
         return list(self.classes)
 
+    @property
+    def takes_class_names(self) -> bool:
+        """Whether ids are read by the class names that a file gives to them (`ClassLabel` of `datasets`)."""
+        return True
+
+    def has_name(self, name: str) -> bool:
+        """Whether a class name of a data set is a label of this kind."""
+        try:
+            self.column().code(name)
+        except ValueError:
+            return False
+        return True
+
     @abstractmethod
-    def encode(self, value: object) -> float:
-        """A raw label as a float; NaN for none.
+    def column(self) -> Column:
+        """An empty column for the raw labels of one set."""
+
+    @abstractmethod
+    def read(self, facts: Sequence[Mapping[str, Any]], codes_N: np.ndarray, train: Reading | None = None) -> Labels:
+        """What a whole column means.
+
+        Args:
+            facts: of the column, when all rows were met.
+            codes_N: code of each row.
+            train: reading of the training rows, which decides what this column leaves open.
 
         Raises:
-            ValueError: the label is not one of this kind; the message names it and what is allowed.
+            AmbiguousLabelsError: the column has no one reading.
         """
 
     def fitted(self, labels_N: np.ndarray) -> Kind:  # noqa: ARG002

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
 
 from mtl_cli.tasks.kinds.base import Decoded, HeadSpec, Kind
+from mtl_cli.tasks.kinds.column import Labels, Reading, ValueColumn, is_missing, number, plain, shown
 
 
 class Regression(Kind):
@@ -19,8 +20,8 @@ class Regression(Kind):
         scale: how targets enter the loss. `standard`: (y - mean) / standard deviation of the training split, so that a
             constant guess has loss 1, near that of an undecided classifier; `range`: (y - min) / (max - min); `none`:
             as they are (raw 1-5 targets drown the other tasks' losses).
-        missing: the number that stands for "no label", such as GLUE's -1; None if there is none. Null, an empty text and
-            NaN are "no label" always.
+        missing: the number that stands for "no label", such as GLUE's -1; None if there is none. Null, NaN and
+            a text without a visible character are "no label" always.
     """
 
     name = "regression"
@@ -39,21 +40,29 @@ class Regression(Kind):
         return HeadSpec(1)
 
     @property
-    def reading(self) -> list[object]:
+    def signature(self) -> list[object]:
         """The number that is no label, if there is one."""
         return [] if self._missing is None else [self._missing]
 
-    def encode(self, value: object) -> float:
-        """The number. Raises `ValueError` for what is no finite number."""
-        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    def column(self) -> ValueColumn:
+        """Each number is read by itself."""
+        return ValueColumn(self._number)
+
+    def read(
+        self, facts: Sequence[Mapping[str, Any]], codes_N: np.ndarray, train: Reading | None = None  # noqa: ARG002
+    ) -> Labels:  # fmt: skip
+        """The numbers as they are."""
+        return Labels(Reading("numbers"), None)
+
+    def _number(self, raw: object) -> float:
+        """The number; NaN for none. Raises `ValueError` for what is no finite number."""
+        value = plain(raw)
+        if is_missing(value):
             return math.nan
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            number = math.inf
-        if not math.isfinite(number):
-            raise ValueError(f"label {value!r} is no finite number")
-        return math.nan if number == self._missing else number
+        exact = number(value)
+        if exact is None or not math.isfinite(found := float(exact)):
+            raise ValueError(f"label {shown(value)} is no finite number{_remedy(value)}")
+        return math.nan if found == self._missing else found
 
     def fitted(self, labels_N: np.ndarray) -> Regression:
         """With the scale of the training labels. Raises `ValueError` if they are all equal."""
@@ -86,3 +95,11 @@ class Regression(Kind):
     def shown(self, value: float) -> float | None:
         """The value, rounded to what a float32 holds."""
         return None if math.isnan(value) else float(np.format_float_positional(value, 6, unique=True, fractional=False))
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, bool):
+        return ": true and false are two classes (kind.name=classification), or write 0 and 1"
+    if isinstance(value, str) and number(value.replace(",", ".", 1)) is not None:
+        return ": write a decimal point, not a comma"
+    return ""

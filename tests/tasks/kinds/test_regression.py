@@ -8,24 +8,45 @@ import pytest
 import torch
 
 from mtl_cli.tasks.kinds.regression import Regression
+from tests.tasks.kinds.columns import labels_of
 
 TARGETS = np.array([1.0, 2.0, math.nan, 4.0, 5.0], np.float32)
 
 
-@pytest.mark.parametrize(("value", "number"), [(3, 3.0), ("4.5", 4.5), (0, 0.0), ("-1e2", -100.0), (-1, -1.0)])
+NUMBERS = Regression(scale="none")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(3, 3.0), ("4.5", 4.5), (0, 0.0), ("-1e2", -100.0), (-1, -1.0), (" 4.5\u00a0", 4.5), ("\ufeff+1.", 1.0), (np.float32(0.5), 0.5)],
+)  # fmt: skip
 def test_a_label_is_a_number_or_its_text(value, number):
-    assert Regression(scale="none").encode(value) == number
+    assert labels_of(NUMBERS, [value]) == [number]
 
 
-@pytest.mark.parametrize("value", [None, ""])
-def test_null_and_empty_are_no_label(value):
-    assert math.isnan(Regression(scale="none").encode(value))
+@pytest.mark.parametrize("value", [None, "", " ", math.nan, np.float32("nan")])
+def test_null_nan_and_empty_are_no_label(value):
+    assert labels_of(NUMBERS, [value]) == [None]
 
 
-@pytest.mark.parametrize("value", ["high", "inf", math.inf, "nan", [1.0], "1,5"])
+@pytest.mark.parametrize("value", ["high", "inf", math.inf, "nan", [1.0], "1,5", "1_0", "1e999", True, "true"])
 def test_what_is_no_finite_number_is_refused(value):
     with pytest.raises(ValueError, match="is no finite number"):
-        Regression(scale="none").encode(value)
+        labels_of(NUMBERS, [value])
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [("1,5", "label '1,5' is no finite number: write a decimal point, not a comma"), (True, "true and false are two classes")],
+)  # fmt: skip
+def test_a_refused_number_comes_with_what_to_do(value, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        labels_of(NUMBERS, [value])
+
+
+@pytest.mark.parametrize("value", [-1, "-1", -1.0, " -1.0 "])
+def test_the_number_that_is_no_label_may_be_written_in_any_way(value):
+    assert labels_of(Regression(missing=-1), [value]) == [None]
 
 
 @pytest.mark.parametrize(
@@ -102,5 +123,5 @@ def test_there_is_one_output_and_no_class():
 
 
 def test_what_labels_are_read_as_depends_on_the_number_that_is_no_label():
-    assert Regression(missing=-1).reading != Regression().reading
-    assert Regression(scale="none").reading == Regression(scale="range").reading
+    assert Regression(missing=-1).signature != Regression().signature
+    assert Regression(scale="none").signature == Regression(scale="range").signature
