@@ -25,6 +25,12 @@ class Question:
     primary: ClassVar[str] = "zeroshot"
     """Name of the YAML file that it is composed from."""
 
+    @property
+    def given(self) -> list[str]:
+        """Dotted keys that are named, in overrides and then in flags."""
+        named = [text.lstrip("+~").partition("=")[0].partition("@")[0].replace("/", ".") for text in self.overrides]
+        return list(dict.fromkeys([*named, *self.flags]))
+
     def values(self) -> dict[str, Any]:
         """The composed config in plain values. Raises `ConfigError` with every override that names nothing."""
         values = copy.deepcopy(compose(self.primary, self.overrides, self.config_dirs).values)

@@ -138,6 +138,16 @@ class ZeroshotConfig:
     format: Literal["auto", "table", "jsonl"]
     fabric: FabricSection
 
+    @property
+    def keeps_folder(self) -> bool:
+        """Whether the answers go into a run folder."""
+        can_be_read_again = bool(self.tasks) or self.input.file not in (None, "-")
+        return (
+            self.out.name is not None
+            or self.out.folder == "always"
+            or (self.out.folder == "auto" and can_be_read_again)
+        )
+
     def faults(self) -> Iterator[Fault]:
         """Positive counts."""
         yield from positive(self, "limit")

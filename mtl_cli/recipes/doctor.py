@@ -16,7 +16,7 @@ from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.blocks import in_blocks
 from mtl_cli.recipes.zeroshot_fit import make_choice
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
+from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled, warn_of_unused
 from mtl_cli.recipes.zeroshot_task import of_task
 from mtl_cli.recipes.zeroshot_words import find_words
 from mtl_cli.report.doctor import Share
@@ -98,6 +98,7 @@ class _Examination:
         asked = settled(question)
         assert isinstance(asked, DoctorQuestion)
         config = asked.config()
+        warn_of_unused(config, question.given)
         task = of_task(config)
         self.config: DoctorConfig = (
             dataclasses.replace(config, labels=task.config.labels, input=task.config.input) if task else config

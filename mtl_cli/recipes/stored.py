@@ -108,7 +108,11 @@ def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
         RunError: the checkpoint is damaged.
     """
     path = Path(run).expanduser()
-    config = convert_or_raise(TrainConfig, stored_values(read_config(path), path, trust=trust))
+    values = read_config(path)
+    if "decide" in values:
+        problem = f"{path} is a run of `mtl zeroshot`, which trains nothing: it has no checkpoint. Its scores: mtl runs show {path}"
+        raise ConfigError([Fault("run", f"{problem}. Give a run of `mtl train`")])
+    config = convert_or_raise(TrainConfig, stored_values(values, path, trust=trust))
     return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint))
 
 

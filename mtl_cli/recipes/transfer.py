@@ -122,7 +122,7 @@ def _question(config: TransferConfig, asked: Asked, task: str, engine: Mapping[s
         "tasks": {task: asked.values["tasks"][task]}, "split": config.ask.split, "limit": config.ask.limit, "seed": config.seed,
         "templates": config.ask.templates if "run" in engine else ["{}"], "bootstrap": config.ask.bootstrap,
         "data.source": config.data.source, "data.root": config.data.root, "max_length": config.data.max_length,
-        "backbone": asked.values["backbone"], "fabric": asked.values["fabric"],
+        "fabric": asked.values["fabric"], **({} if "run" in engine else {"backbone": asked.values["backbone"]}),
         # Its config is that of this very command: train has compared the two.
         "trust": "run" in engine, "out.name": out, "out.if_exists": "skip", "out.outputs": config.run.outputs,
     }  # fmt: skip

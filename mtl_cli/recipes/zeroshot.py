@@ -23,7 +23,7 @@ from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
+from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled, warn_of_unused
 from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
 from mtl_cli.recipes.zeroshot_task import of_task
 from mtl_cli.recipes.zeroshot_words import find_words, take_words
@@ -69,7 +69,7 @@ def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None
         Interrupted: it was told to stop; what was answered is saved.
     """
     session = _Session(question)
-    if _keeps_folder(session.config):
+    if session.config.keeps_folder:
         return _into_folder(session, write)
     session.load()
     for answer in session.answers():
@@ -77,13 +77,6 @@ def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None
         write(answer)
     session.report()
     return None
-
-
-def _keeps_folder(config: ZeroshotConfig) -> bool:
-    """Whether the answers go into a run folder."""
-    out = config.out
-    can_be_read_again = bool(config.tasks) or config.input.file not in (None, "-")
-    return out.name is not None or out.folder == "always" or (out.folder == "auto" and can_be_read_again)
 
 
 def _into_folder(session: _Session, write: Callable[[Answer], None]) -> Path:
@@ -109,8 +102,10 @@ class _Session:
     """One question: labels, texts, engine, and what turns logits into answers."""
 
     def __init__(self, question: Question) -> None:
+        self._given = question.given
         self.question = settled(question)
         config = self.question.config()
+        warn_of_unused(config, self._given)
         task = of_task(config)
         self.config = config = task.config if task else config
         _check_folders(config)
@@ -144,11 +139,24 @@ class _Session:
         self._method: Method = self._engine.method.build(self.models)
         if self._method.needs_sample:
             self._method.fit(seen.drawn, self.labels.of(self.labels.common))
-        if self.config.cache and not self._method.remembers:
-            log.warning("method %s keeps no scores: --cache has no effect", self.config.method.name)
+        self._warn_of_unused(needs)
         self._scorer = self._sampled_scores(seen, decision is not None)
         self.engine = f"{self.config.method.name}, {self._method.identity}"
         self.decision = decision or fit(self.config, self.prior, self.choice, self.labels, seen, self._scorer.of_sample)
+
+    def _warn_of_unused(self, needs_sample: bool) -> None:
+        """Report keys whose effect only the engine can tell."""
+        name = self.config.method.name
+        if self.config.cache and not self._method.remembers:
+            log.warning("method %s keeps no scores: --cache has no effect", name)
+        unused = {
+            "calibrate.sample": not needs_sample,
+            "backbone": not self.models.uses_backbone and self.config.run is None,
+        }
+        unused |= dict.fromkeys(("max_length", "batch_tokens", "fabric"), self._method.scores_texts_alone)
+        for key in self._given:
+            if any(no_effect and f"{key}.".startswith(f"{section}.") for section, no_effect in unused.items()):
+                log.warning("%s has no effect: method %s does not use it", key, name)
 
     def _worded(self, words: Path | None, seen: Survey) -> str | None:
         """Give the labels their words; those that were found now as text."""
@@ -189,6 +197,8 @@ class _Session:
             log.info("answered %s of %s texts (%.1f %%)", f"{result.answered:,}", f"{result.rows:,}", share)
         for block in result.blocks:
             log.info("%s", block)
+        if "bootstrap" in self._given and not result.scores:
+            log.warning("bootstrap has no effect: no row that is scored has a gold label")
         curve = self.config.decide.curve
         if curve and not result.curve:
             log.warning("%s is not written: no row that is scored has a gold label", curve)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from mtl_cli.zeroshot.calibration import Calibration, fit_temperature
 from mtl_cli.zeroshot.choice import AnyOf, Choice, OneOf
 from mtl_cli.zeroshot.priors.base import Prior, Sampled
 from mtl_cli.zeroshot.sketch import Kept
-from mtl_cli.zeroshot.threshold import least_rows, precision_threshold
+from mtl_cli.zeroshot.threshold import Reachable, best_precision, least_rows, precision_threshold
 
 log = logging.getLogger(__name__)
 
@@ -164,15 +165,27 @@ def _with_threshold(
     found = precision_threshold(p_NL.max(axis=1), right_N, target, confidence)
     held = f"{len(gold):,} held gold texts"
     if found is None:
-        log.warning(
-            "no threshold reaches a precision of %g on %s (confidence %g): nothing is answered",
-            target,
-            held,
-            confidence,
-        )
+        _warn_unreachable(best_precision(p_NL.max(axis=1), right_N, confidence), len(right_N), held, config)
         found = 2.0  # above any probability
     else:
         kept = float((p_NL.max(axis=1) >= found).mean())
         told = f"a precision of {target:g} on {held} (confidence {confidence:g}) and answers {100 * kept:.1f} % of them"
         log.info("threshold %.4g reaches %s; they are left out of the scores", found, told)
     return Decision(dataclasses.replace(OneOf(), least=found), calibration, found)
+
+
+def _warn_unreachable(best: Reachable, rows: int, held: str, config: ZeroshotConfig) -> None:
+    """Say what precision can be had instead, and how more can be shown."""
+    decide = config.decide
+    target = (
+        f"no threshold shows a precision of {decide.target_precision:g} on {held} (confidence {decide.confidence:g})"
+    )
+    if not best.right:
+        log.warning("%s, since no top answer is right: nothing is answered. `mtl doctor` looks at the labels", target)
+        return
+    shown = math.floor(1000 * best.precision) / 1000
+    log.warning(
+        "%s: nothing is answered. The best that can be shown is %g, where the most probable %.1f %% are answered (%d of %d right). "
+        "Ask for that (--target-precision %g), hold more gold texts (--hold %d), or look at the labels (`mtl doctor`)",
+        target, shown, 100 * best.answered / rows, best.right, best.answered, shown, 2 * decide.hold,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from mtl_cli.config.convert import Bound, bind
 from mtl_cli.config.paths import cache_dir
 from mtl_cli.config.question import Question
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
+from mtl_cli.config.unused import unused_keys
 from mtl_cli.data.batch import Batch, Part
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
@@ -73,6 +74,12 @@ def settled(question: Question) -> Question:
     return question.with_engine([*chosen, *(f"{key}={quoted(value)}" for key, value in found.values.items())])
 
 
+def warn_of_unused(config: ZeroshotConfig, given: Iterable[str]) -> None:
+    """Report keys that are given and change nothing in this call."""
+    for key, why in unused_keys(config, given):
+        log.warning("%s has no effect: %s", key, why)
+
+
 class AskedModels(Models):
     """What the config of a question names.
 
@@ -89,6 +96,8 @@ class AskedModels(Models):
         self.templates = tuple(config.templates)
         self.cache = Cache(cache_dir() / "zeroshot", self.arithmetic) if config.cache else None
         self.offline = cache_dir() / "offline"
+        self.uses_backbone = False
+        """Whether an engine has asked for the encoder, so far."""
 
     def arithmetic(self) -> str:
         """Everything but texts and model that the last bits of a score depend on, as far as we know it."""
@@ -101,6 +110,7 @@ class AskedModels(Models):
     def encoder(self) -> TextEncoder:
         """The encoder of the run, or the backbone."""
         torch.manual_seed(self._config.seed)
+        self.uses_backbone = True
         backbone: Backbone = self._trained() if self._config.run is not None else self._named()
         log.info("encoder  %s", backbone.identity)
         return TextEncoder(backbone, self.fabric, max_length=self.max_length, batch_tokens=self.batch_tokens)
@@ -148,7 +158,9 @@ class AskedModels(Models):
         question = self._question.with_engine(overrides)
         config = question.config()
         bound = bound_engine(config)
-        method: Method = bound.method.build(AskedModels(question, config))
+        models = AskedModels(question, config)
+        method: Method = bound.method.build(models)
+        self.uses_backbone |= models.uses_backbone
         return Member(config.method.name, method, bound.prior.build(), tuple(config.templates))
 
     def _named(self) -> Backbone:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """What answering the rows with a top probability of at least some threshold shows."""
+
+    precision: float
+    """Its lower bound at the confidence that was asked for."""
+    right: int
+    answered: int
+    """Rows that reach the threshold."""
 
 
 def least_rows(target: float, confidence: float) -> int:
@@ -27,15 +39,36 @@ def precision_threshold(top_N: np.ndarray, right_N: np.ndarray, target: float, c
     Returns:
         t; None if no threshold will do.
     """
-    from scipy.stats import beta
-
     if not len(top_N):
         return None
+    top, _, low = _bounds(top_N, right_N, confidence)
+    good = np.flatnonzero(low >= target)
+    return float(top[good[-1]]) if len(good) else None
+
+
+def best_precision(top_N: np.ndarray, right_N: np.ndarray, confidence: float) -> Reachable:
+    """The highest precision that any threshold shows, at the threshold that answers most rows of those that show it.
+
+    Args:
+        top_N: highest probability of each row, of one row or more.
+        right_N: whether the label with it is the gold one.
+        confidence: in (0, 1).
+    """
+    _, right, low = _bounds(top_N, right_N, confidence)
+    best = int(np.flatnonzero(low == low.max())[-1])
+    return Reachable(float(max(low[best], 0.0)), int(right[best]), best + 1)
+
+
+def _bounds(top_N: np.ndarray, right_N: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For the 1, 2, ... N most probable rows: the least probability, how many are right, and the lower bound of their precision.
+
+    The bound is -1 where rows of one probability would be divided: they are answered together or not at all.
+    """
+    from scipy.stats import beta
+
     order = np.argsort(-top_N, kind="stable")
     top, right = top_N[order], np.cumsum(right_N[order])
     answered = np.arange(1, len(top) + 1)
-    # Rows with the same probability are answered together or not at all.
     last = np.append(top[1:] != top[:-1], True)
     low = np.where(right > 0, beta.ppf(1 - confidence, np.maximum(right, 1), answered - right + 1), 0.0)
-    good = np.flatnonzero(last & (low >= target))
-    return float(top[good[-1]]) if len(good) else None
+    return top, right, np.where(last, low, -1.0)

@@ -266,3 +266,12 @@ def test_cfg_prints_the_config_and_runs_nothing(mtl):
     result = mtl("eval", "run=nowhere", "split=test", "--cfg")
     assert result.code == 0
     assert "split: test" in result.out
+
+
+def test_a_run_that_trained_nothing_is_told_as_such(mtl):
+    assert mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", "--out", "asked").code == 0
+    for words in (("eval",), ("zeroshot", "--labels", "a,b", "--text", "x"), ("doctor", "--labels", "a,b")):
+        result = mtl(*words, "run=outputs/asked")
+        assert (result.code, result.out) == (2, "")
+        assert "run: outputs/asked is a run of `mtl zeroshot`, which trains nothing: it has no checkpoint" in result.err
+        assert "mtl runs show outputs/asked. Give a run of `mtl train`" in result.err

@@ -117,3 +117,27 @@ def test_what_cannot_be_is_said(mtl, gold, words, message):
     assert result.code in (1, 2)
     assert message in result.err
     assert result.out == ""
+
+
+def test_a_precision_that_cannot_be_shown_is_answered_with_the_best_that_can(mtl, gold):
+    words = ("--file", gold(GOLD), "--hold", "45", "bootstrap=20")
+    result = mtl(*BASE, *words, "--target-precision", "0.94")
+    assert result.code == 0, result.err
+    line = next(line for line in result.err.splitlines() if "no threshold shows a precision of 0.94" in line)
+    assert "on 45 held gold texts (confidence 0.9): nothing is answered. The best that can be shown is " in line
+    assert "hold more gold texts (--hold 90)" in line
+    best = line.partition("(--target-precision ")[2].partition(")")[0]
+    again = mtl(*BASE, *words, "--target-precision", best)
+    assert f"reaches a precision of {best} on 45 held gold texts" in again.err
+
+
+def test_keys_without_effect_are_reported(mtl, gold):
+    words = ("--file", gold(GOLD), "split=test", "calibrate.sample=9", "out.if_exists=resume")
+    result = mtl(*BASE, *words)
+    assert result.code == 0, result.err
+    assert "warning  split has no effect: no task is named whose rows would be read (task=NAME)" in result.err
+    assert "warning  calibrate.sample has no effect: method embed does not use it" in result.err
+    assert "out.if_exists has no effect" in result.err
+    assert "has no effect" not in mtl(*BASE, "--file", gold(GOLD), "calibrate.sample=9", "--prior", "sample").err
+    bare = mtl(*BASE, "--text", "x", "bootstrap=7")
+    assert "bootstrap has no effect: no row that is scored has a gold label" in bare.err

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mtl_cli.zeroshot.threshold import least_rows, precision_threshold
+from mtl_cli.zeroshot.threshold import best_precision, least_rows, precision_threshold
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,18 @@ def test_precision_on_new_rows_keeps_the_promise_about_as_often_as_said():
         # Above t, rows are right with probability (1 + t) / 2.
         kept += found is None or (1 + found) / 2 >= 0.8
     assert kept >= 150
+
+
+def test_the_best_precision_is_reached_and_nothing_above_it():
+    # All of k right: p^k = 0.5, so 0.5 for one row, 0.707 for two; with one wrong of three, 4-row bound as above.
+    top, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, False])
+    found = best_precision(top, right, 0.5)
+    assert (found.precision, found.right, found.answered) == (pytest.approx(0.5**0.5), 2, 2)
+    assert precision_threshold(top, right, found.precision, 0.5) == 0.8
+    assert precision_threshold(top, right, found.precision + 1e-9, 0.5) is None
+
+
+def test_rows_of_one_probability_reach_the_best_precision_together():
+    found = best_precision(np.array([0.9, 0.5, 0.5]), np.array([False, True, False]), 0.5)
+    assert (found.right, found.answered) == (1, 3)
+    assert best_precision(np.array([0.9, 0.5]), np.array([False, False]), 0.5).precision == 0
