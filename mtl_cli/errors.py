@@ -29,6 +29,10 @@ class RunError(MtlError):
         super().__init__(shortened(message))
 
 
+class OutputError(RunError):
+    """Standard output takes no more: exit code 1."""
+
+
 class DataError(MtlError):
     """A data file, column or label is not what the task asks for: exit code 2."""
 

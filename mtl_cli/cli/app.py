@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
 from typing import Annotated
 
@@ -10,11 +10,15 @@ import typer
 
 import mtl_cli
 from mtl_cli.cli import affinity, check, doctor, evaluate, ls, offline, runs, train, transfer, zeroshot
+from mtl_cli.cli.streams import guarded_streams
 from mtl_cli.errors import MtlError
 from mtl_cli.redact import forget, redact
 
+EXIT_CODES = """Exit codes: 0 done; 1 a run failed, or standard output takes no more; 2 usage, configuration or data;
+130 Ctrl-C (128 plus the signal's number); 141 the reader of standard output has gone (| head); 143 SIGTERM."""
+
 app = typer.Typer(
-    name="mtl", help=mtl_cli.__doc__, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="mtl", help=mtl_cli.__doc__, epilog=EXIT_CODES, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
@@ -47,13 +51,11 @@ app.add_typer(offline.app, name="offline")
 
 
 def main() -> None:
-    """Run the command; turn our errors into prose on standard error and an exit code.
-
-    0 done, 2 asked wrong, 1 failed, 130 interrupted (128 plus the signal's number).
-    """
+    """Run the command; turn our errors into prose on standard error and an exit code: see `EXIT_CODES`."""
     forget()
     try:
-        app()
+        with guarded_streams():
+            app()
     except MtlError as error:
         if "--debug" in sys.argv:
             raise
@@ -62,21 +64,17 @@ def main() -> None:
         _fail("interrupted", 130)
     except SystemExit as error:
         if error.code == 130:  # typer has caught the interrupt, and is silent about it
-            sys.stderr.write("mtl: interrupted\n")
+            _fail("interrupted", 130)
         raise
     except BrokenPipeError:
-        # The reader of a pipe has gone; nothing is left to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(141)  # as for any program that a signal tells so; nothing is left to say to a reader that has gone
 
 
 def _fail(message: str, code: int) -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # else Python says so once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.write(f"mtl: {redact(message)}\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"mtl: {redact(message)}\n")
+            sys.stderr.flush()
     sys.exit(code)
 
 

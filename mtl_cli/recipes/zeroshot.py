@@ -17,7 +17,7 @@ import torch
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Question
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
-from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, RunError
+from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, OutputError, RunError
 from mtl_cli.recipes.blocks import BLOCK, in_blocks
 from mtl_cli.recipes.interrupt import signals_to
 from mtl_cli.recipes.scoring import summarised
@@ -312,6 +312,8 @@ class _Filling:
                         raise Interrupted(self._kept(), stop.signal_number)
         except BrokenPipeError:
             raise Interrupted(f"the reader of the answers has gone; {self._kept()}", signal.SIGPIPE) from None
+        except OutputError as error:
+            raise OutputError(f"{error}; {self._kept()}") from None
         finally:
             answers.close()
         self._finish(session.report())

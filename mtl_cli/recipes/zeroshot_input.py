@@ -213,6 +213,8 @@ class Texts:
         if self._given is not None:
             yield from self._given()
         elif self._streamed:
+            if sys.stdin is None:
+                raise DataError("standard input is closed: give the texts with --text or --file")
             # JSON if it begins as JSON does, else one text per line.
             yield from read_stream(text_stream(sys.stdin.buffer, "standard input"), None)
         elif self._section.file is not None:
