@@ -9,8 +9,12 @@ from typing import Any
 import yaml
 
 from mtl_cli.errors import ConfigError, DataError
+from mtl_cli.tasks.files import check_file
+from mtl_cli.yaml_text import check_size, problem_of
 
 SUFFIXES = (".yaml", ".yml", ".txt")
+_MOST = 1 << 24
+"""Bytes of a file of labels."""
 _TEXT = "tag:yaml.org,2002:str"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
@@ -24,17 +28,26 @@ def read_labels(path: Path) -> dict[str, Any]:
         ConfigError: a label is empty or stands twice.
         DataError: the file is not there or not as it must be.
     """
-    if not path.is_file():
-        there = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
-        raise DataError(f"--labels: {there}; give a file of labels ({', '.join(SUFFIXES)}), or labels: pos,neg")
+    try:
+        check_file(path)
+    except DataError as error:
+        raise DataError(
+            f"--labels: {error}; give a file of labels ({', '.join(SUFFIXES)}), or labels: pos,neg"
+        ) from error
     if path.suffix.lower() not in SUFFIXES:
         known = f"a file of labels ends in {', '.join(SUFFIXES)}"
         raise DataError(f"--labels: {path} is a file, and {known}. If it is a label: --labels '{path}={path}'")
     try:
+        if path.stat().st_size > _MOST:
+            raise DataError(
+                f"--labels: {path} has more than {_MOST >> 20} MiB: is it a file of labels? Texts go to --file"
+            )
         text = path.read_text(encoding="utf-8-sig")
         return _of_lines(text) if path.suffix.lower() == ".txt" else _of_yaml(path, text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason}); convert it to UTF-8 first") from error
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not readable as YAML: {problem_of(error)}") from error
     except OSError as error:
         raise DataError(f"{path}: not readable: {error.strerror}") from error
 
@@ -55,6 +68,12 @@ def _of_lines(text: str) -> dict[str, Any]:
 
 
 def _of_yaml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        check_size(text)
+    except (
+        ValueError
+    ) as error:  # deeper or larger than a set of labels is: no list of labels, but an attack or a mistake
+        raise DataError(f"{path}: {error}") from error
     tree = yaml.compose(text, Loader=yaml.SafeLoader)
     if isinstance(tree, yaml.MappingNode):
         names = [_name(path, key) for key, _ in tree.value]

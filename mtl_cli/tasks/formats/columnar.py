@@ -7,85 +7,73 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtl_cli.errors import DataError
+from mtl_cli.tasks.formats import columnar_bounds as bounds
+from mtl_cli.tasks.formats.columnar_probe import begin_of, probe, unreadable, unreadable_errors
 from mtl_cli.tasks.rows import Row
-
-_BATCH = 1024
-_FILE_MAGIC = b"ARROW1"
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
     """Rows of a Parquet file."""
-    import pyarrow
     import pyarrow.parquet
 
+    sizes = probe(path)
     try:
         with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from _rows(path, file.iter_batches(batch_size=_BATCH))
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:  # a damaged page is an OSError
-        raise _unreadable(path, "Parquet", error) from error
+            groups = enumerate(sizes)
+            yield from _rows(path, (b for i, n in groups for b in file.iter_batches(batch_size=n, row_groups=[i])))
+    except unreadable_errors() as error:
+        raise unreadable(path, error) from error
 
 
 def arrow_rows(path: Path) -> Iterator[Row]:
     """Rows of an Arrow file, as a stream (as `datasets` writes it) or with a footer."""
     import pyarrow
-
-    try:
-        with pyarrow.memory_map(str(path)) as source:
-            batches = _batches(_opened(source))
-            yield from _rows(path, (batch.slice(i, _BATCH) for batch in batches for i in range(0, len(batch), _BATCH)))
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise _unreadable(path, "Arrow", error) from error
-
-
-def _opened(source: Any) -> Any:
-    """A reader of either form of Arrow file."""
     import pyarrow.ipc
 
-    has_footer = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
-    source.seek(0)
-    return pyarrow.ipc.open_file(source) if has_footer else pyarrow.ipc.open_stream(source)
-
-
-def _batches(reader: Any) -> Iterator[Any]:
-    if hasattr(reader, "num_record_batches"):
-        return (reader.get_batch(i) for i in range(reader.num_record_batches))
-    return iter(reader)
+    probe(path)
+    try:
+        with pyarrow.memory_map(str(path)) as source:
+            begin_of(source)
+            yield from _rows(path, iter(pyarrow.ipc.open_stream(source)))
+    except unreadable_errors() as error:
+        raise unreadable(path, error) from error
 
 
 def _rows(path: Path, batches: Iterator[Any]) -> Iterator[Row]:
+    growth = bounds.Growth(str(path), path.stat().st_size)
     number = 0
     for batch in batches:
-        for values in batch.to_pylist():
-            number += 1
-            yield Row(f"{path}:{number}", values)
-
-
-def _unreadable(path: Path, form: str, error: Exception) -> DataError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return DataError(f"{path}: not readable as {form}: {reason}. Is the file whole? Write or fetch it anew")
+        growth.add(sum(bounds.size_of(column) for column in batch.columns))
+        rows = bounds.rows_at_once(sum(bounds.longest(column) for column in batch.columns))
+        for begin in range(0, len(batch), rows):
+            for values in batch.slice(begin, rows).to_pylist():
+                number += 1
+                yield Row(f"{path}:{number}", values)
 
 
 def class_names_of_parquet(path: Path) -> dict[str, tuple[str, ...]]:
     """Names of the classes by column, in the order of their ids."""
-    import pyarrow
     import pyarrow.parquet
 
+    probe(path)
     try:
         return _class_names(pyarrow.parquet.read_schema(path).metadata)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(path, "Parquet", error) from error
+    except unreadable_errors() as error:
+        raise unreadable(path, error) from error
 
 
 def class_names_of_arrow(path: Path) -> dict[str, tuple[str, ...]]:
     """Names of the classes by column, in the order of their ids."""
     import pyarrow
+    import pyarrow.ipc
 
+    probe(path)
     try:
         with pyarrow.memory_map(str(path)) as source:
-            return _class_names(_opened(source).schema.metadata)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(path, "Arrow", error) from error
+            begin_of(source)
+            return _class_names(pyarrow.ipc.open_stream(source).schema.metadata)
+    except unreadable_errors() as error:
+        raise unreadable(path, error) from error
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:

@@ -147,7 +147,7 @@ def test_json_as_pandas_writes_it(folder, rows):
         assert values(put(folder / "x.json", json.dumps(table, indent=2), packed=False)) == rows
 
 
-@FEW
+@settings(FEW, max_examples=6)  # each starts two processes
 @given(JSON_ROWS.filter(lambda rows: all(isinstance(row["more"], list) for row in rows)), st.booleans())
 def test_parquet_and_arrow(folder, rows, with_footer):
     # A column has one type there.
