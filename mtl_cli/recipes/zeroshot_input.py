@@ -18,7 +18,7 @@ from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.recipes.blocks import BLOCK
 from mtl_cli.recipes.zeroshot_gold import KEYS, GoldLabels
 from mtl_cli.tasks.class_names import rows_by_name
-from mtl_cli.tasks.files import Options, Row, class_names, read_file, read_stream, text_of, text_stream
+from mtl_cli.tasks.files import Options, Row, class_names, expanded, read_file, read_stream, text_of, text_stream
 from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
 from mtl_cli.zeroshot.methods.base import Drawn
 from mtl_cli.zeroshot.sketch import Kept, Sketch
@@ -218,13 +218,13 @@ class Texts:
             # JSON if it begins as JSON does, else one text per line.
             yield from read_stream(text_stream(sys.stdin.buffer, "standard input"), None)
         elif self._section.file is not None:
-            yield from self._file_rows(Path(self._section.file).expanduser())
+            yield from self._file_rows(expanded(self._section.file))
 
     def _file_rows(self, path: Path) -> Iterator[Row]:
         """Rows of the file; ids of gold labels by name, where it names its classes."""
         column = "label" if self._section.label_column is None else self._section.label_column
         options = Options(self._section.delimiter, self._section.quoting, "input")
-        rows, names = read_file(path, options), class_names(path).get(column, ()) if path.is_file() else ()
+        rows, names = read_file(path, options), class_names(path).get(column, ())
         if not names or not self._labels.common:
             return rows
         kind = GoldLabels(self._section, column, several=self._several).kind(self._labels.common)

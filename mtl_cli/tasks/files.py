@@ -24,6 +24,7 @@ __all__ = [
     "Row",
     "check_file",
     "class_names",
+    "expanded",
     "read_as",
     "read_file",
     "read_stream",
@@ -58,6 +59,14 @@ def shown(path: Path) -> str:
     """A path for messages; a long one is cut."""
     text = str(path)
     return text if len(text) <= _SHOWN * 3 else f"{text[:_SHOWN]}..."
+
+
+def expanded(text: str) -> Path:
+    """A path with the home folder for `~`; as it stands if there is no such home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def check_file(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.tasks.class_names import rows_by_name
-from mtl_cli.tasks.files import SUFFIXES, Row, check_file, class_names, read_as, read_file
+from mtl_cli.tasks.files import SUFFIXES, Row, check_file, class_names, expanded, read_as, read_file
 from mtl_cli.tasks.task import Task
 
 BUNDLED_NOTE = "bundled sample, not GLUE"
@@ -106,7 +106,7 @@ def _from_files(task: Task, split: str) -> list[Origin]:
         raise DataError(
             f"task '{task.name}': no {split} file is given (there is: {given}). Set tasks.{task.name}.source.files.{split}=PATH"
         )
-    path = Path(task.source.files[split]).expanduser()
+    path = expanded(task.source.files[split])
     try:
         check_file(path)
     except DataError as error:

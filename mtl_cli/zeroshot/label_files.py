@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mtl_cli.errors import ConfigError, DataError
-from mtl_cli.tasks.files import check_file
+from mtl_cli.tasks.files import check_file, expanded
 from mtl_cli.yaml_text import check_size, problem_of
 
 SUFFIXES = (".yaml", ".yml", ".txt")
@@ -52,6 +52,16 @@ def read_labels(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: not readable: {error.strerror}") from error
 
 
+def names_a_file(text: str) -> bool:
+    """Whether a text is a file of labels rather than a label: by its end, or since there is such a file."""
+    if text.lower().endswith(SUFFIXES):
+        return True
+    try:
+        return expanded(text).exists()
+    except OSError:  # longer than a name can be
+        return False
+
+
 def check_names(names: Sequence[str]) -> None:
     """Raise `ConfigError` for no label, an empty one, or one that stands twice."""
     if not names or "" in names:
@@ -62,7 +72,8 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def _of_lines(text: str) -> dict[str, Any]:
-    names = [line.strip() for line in text.splitlines() if line.strip()]
+    # Not `splitlines`, which ends a line at U+2028 and the like too.
+    names = [line.strip() for line in text.split("\n") if line.strip()]
     check_names(names)
     return dict.fromkeys(names)
 
@@ -77,7 +88,7 @@ def _of_yaml(path: Path, text: str) -> dict[str, Any]:
     tree = yaml.compose(text, Loader=yaml.SafeLoader)
     if isinstance(tree, yaml.MappingNode):
         names = [_name(path, key) for key, _ in tree.value]
-        entries = [_value(node) for _, node in tree.value]
+        entries = [_value(path, node) for _, node in tree.value]
     elif isinstance(tree, yaml.SequenceNode):
         names = [_name(path, node) for node in tree.value]
         entries = [None] * len(names)
@@ -91,13 +102,15 @@ def _name(path: Path, node: yaml.Node) -> str:
     """A label as it is written. YAML reads yes, null and dates as other things than texts."""
     if not isinstance(node, yaml.ScalarNode) or node.tag not in (_TEXT, *_NUMBERS):
         shown = node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
-        raise DataError(f"{path}:{node.start_mark.line + 1}: label {shown!r} is no text to YAML: put it in quotes")
+        raise DataError(f"{path}:{node.start_mark.line + 1}: label {shown[:60]!r} is no text to YAML: put it in quotes")
     return str(node.value)
 
 
-def _value(node: yaml.Node) -> Any:
+def _value(path: Path, node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)
+    except ValueError as error:  # such as a date that there is not
+        raise DataError(f"{path}:{node.start_mark.line + 1}: {error}: put it in quotes") from error
     finally:
         loader.dispose()

@@ -9,12 +9,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mtl_cli.errors import ConfigError, Fault
+from mtl_cli.tasks.files import expanded
 from mtl_cli.tasks.kinds.column import is_missing, plain, spelled
-from mtl_cli.zeroshot.label_files import SUFFIXES, check_names, read_labels
+from mtl_cli.zeroshot.label_files import check_names, names_a_file, read_labels
 
 SHORT = {
     "pos": "positive", "neg": "negative", "neu": "neutral", "ent": "entailment", "con": "contradiction", "contra": "contradiction",
@@ -105,8 +105,8 @@ def parse_labels(text: str) -> dict[str, Any]:
         ConfigError: a label is empty or stands twice, or the quotes are not as they must be.
         DataError: the file is not as it must be.
     """
-    if text.strip() and "," not in text and (text.lower().endswith(SUFFIXES) or Path(text).expanduser().exists()):
-        return read_labels(Path(text).expanduser())
+    if text.strip() and "," not in text and names_a_file(text):
+        return read_labels(expanded(text))
     if text.startswith("[") and text.endswith("]"):
         raise ConfigError(f"--labels takes labels without brackets: --labels '{text[1:-1]}'")
     parts = split_entries(text, "--labels")

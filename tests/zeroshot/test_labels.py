@@ -65,7 +65,16 @@ def test_a_yaml_file_holds_a_list_or_a_mapping(tmp_path, name):
         (b"just words", DataError, "l.yaml: must hold a list of labels, or a mapping of label to text"),
         (b"", DataError, "l.yaml: must hold a list of labels"),
         (b"a: {", DataError, "l.yaml: not readable as YAML"),
-        (b"a: \xff\nb: c", DataError, "l.yaml: not readable as YAML"),
+        (b"a: \xff\nb: c", DataError, "l.yaml: not UTF-8 text"),
+        (b"a: 2020-13-45\nb: c", DataError, "l.yaml:1: month must be in 1..12: put it in quotes"),
+        (b"? %s\n: a\n" % (b"[" * 100), DataError, "l.yaml: it is nested deeper than 64 levels"),
+        (b"[" * 5000, DataError, "nest"),
+        (b"a: &x [b, *x]\nb: c", DataError, "l.yaml: it holds more than 100,000 values"),
+        (
+            b"a0: &a0 [x, x]\n" + b"".join(b"a%d: &a%d [%s]\n" % (i, i, b"*a%d, " % (i - 1) * 10) for i in range(1, 9)),
+            DataError,
+            "l.yaml: it holds more than 100,000 values",
+        ),
     ],
 )
 def test_a_yaml_file_that_is_not_that_says_so(tmp_path, content, error, message):
@@ -189,7 +198,7 @@ def test_a_text_file_holds_a_label_a_line(tmp_path):
 def test_brackets_folders_and_other_files_are_no_labels(tmp_path):
     with pytest.raises(ConfigError, match=r"without brackets: --labels 'a,b'"):
         parse_labels("[a,b]")
-    with pytest.raises(DataError, match="is a folder; give a file of labels"):
+    with pytest.raises(DataError, match="is a folder: name a file in it; give a file of labels"):
         parse_labels(str(tmp_path))
     (tmp_path / "l.csv").write_text("a")
     with pytest.raises(DataError, match=r"l\.csv is a file, and a file of labels ends in \.yaml"):
@@ -201,3 +210,20 @@ def test_a_label_whose_text_is_empty_is_a_fault(entry):
     labels, _ = make_labels({"a": entry, "b": None, "c": {"description": "d"}}, ["{}"])
     (fault,) = empty_faults(labels)
     assert (fault.key, fault.problem[:17]) == ("labels.a", "its text is empty")
+
+
+def test_a_label_longer_than_a_file_name_is_a_label():
+    assert parse_labels("x" * 5000) == {"x" * 5000: None}
+    assert parse_labels("~nobody-has-this-name") == {"~nobody-has-this-name": None}
+
+
+def test_a_label_of_a_text_file_may_hold_a_line_separator_of_unicode(tmp_path):
+    (tmp_path / "l.txt").write_text("a\u2028b\nc\x85d\n", encoding="utf-8")
+    assert list(parse_labels(str(tmp_path / "l.txt"))) == ["a\u2028b", "c\x85d"]
+
+
+def test_a_file_of_texts_given_as_labels_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / "l.txt").open("wb") as out:
+        out.truncate(1 << 30)
+    with pytest.raises(DataError, match="has more than 16 MiB: is it a file of labels"):
+        parse_labels(str(tmp_path / "l.txt"))
