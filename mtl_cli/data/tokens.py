@@ -51,7 +51,7 @@ def _text_hash(texts: tuple[str, ...]) -> int:
     return int.from_bytes(hashlib.blake2b("\0".join(texts).encode(), digest_size=8).digest(), "little") or 1
 
 
-def _stand_in(tokenizer: PreTrainedTokenizerFast) -> int:
+def stand_in_token(tokenizer: PreTrainedTokenizerFast) -> int:
     """The token of a row that has none: an empty text under a tokenizer that adds no special tokens."""
     special = (
         tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id,
@@ -63,7 +63,7 @@ def _joint(
     task: Task, _: Sequence[Row], texts: Sequence[list[str]], hashes: Sequence[int], tokenizer: PreTrainedTokenizerFast
 ) -> list[TokenRow]:
     found = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
-    nothing = _stand_in(tokenizer)
+    nothing = stand_in_token(tokenizer)
     return [
         TokenRow(e.ids or [nothing], e.type_ids or [0], bool(e.overflowing), 0, h)
         for e, h in zip(found, hashes, strict=True)
@@ -80,7 +80,11 @@ def _packed(
     found = tokenizer(*texts, truncation=False, return_attention_mask=False, verbose=False).encodings
     behind = _behind_a_pair(tokenizer)
     cut = [_packed_row(task, row, one, behind, tokenizer) for row, one in zip(rows, found, strict=True)]
-    return [replace(row, text_hash=text_hash) for row, text_hash in zip(cut, hashes, strict=True)]
+    nothing = stand_in_token(tokenizer)
+    return [
+        replace(row, ids=row.ids or [nothing], types=row.types or [0], text_hash=text_hash)
+        for row, text_hash in zip(cut, hashes, strict=True)
+    ]
 
 
 def _packed_row(task: Task, row: Row, one: Any, behind: int, tokenizer: PreTrainedTokenizerFast) -> TokenRow:

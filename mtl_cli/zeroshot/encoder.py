@@ -12,6 +12,7 @@ from torch import nn
 
 from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
+from mtl_cli.data.tokens import stand_in_token
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.zeroshot.pieces import Pieces, cut
 from mtl_cli.zeroshot.plan import Plan, planned
@@ -45,8 +46,14 @@ class TextEncoder:
         """What encoding them would take."""
         if not texts:
             return Plan(0, 0)
-        encodings = self._backbone.tokenizer(list(texts), truncation=True, max_length=self._max_length).encodings
-        return planned(np.array([len(e.ids) for e in encodings]), self._batch_tokens)
+        return planned(np.array([len(ids) for ids in self._tokens(texts)[0]]), self._batch_tokens)
+
+    def _tokens(self, texts: Sequence[str]) -> tuple[list[list[int]], int]:
+        """Token ids of each text, at least one of them, and how many texts were cut."""
+        tokenizer = self._backbone.tokenizer
+        encodings = tokenizer(list(texts), truncation=True, max_length=self._max_length).encodings
+        nothing = [stand_in_token(tokenizer)]
+        return [e.ids or nothing for e in encodings], sum(bool(e.overflowing) for e in encodings)
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """How its tokenizer cuts texts."""
@@ -59,15 +66,14 @@ class TextEncoder:
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32, shape [N, D], in the order of the texts."""
-        tokenizer = self._backbone.tokenizer
-        encodings = tokenizer(list(texts), truncation=True, max_length=self._max_length).encodings
-        self.truncated += sum(bool(e.overflowing) for e in encodings)
-        lengths = np.array([len(e.ids) for e in encodings])
+        tokens, truncated = self._tokens(texts)
+        self.truncated += truncated
+        lengths = np.array([len(row) for row in tokens])
         out_ND = np.empty((len(texts), self._backbone.width), np.float32)
         for rows in token_batches(lengths, self._batch_tokens):
             ids = np.full((len(rows), int(lengths[rows].max())), self._backbone.pad_id, np.int64)
             for i, row in enumerate(rows):
-                ids[i, : lengths[row]] = encodings[row].ids
+                ids[i, : lengths[row]] = tokens[row]
             mask = np.arange(ids.shape[1]) < lengths[rows][:, None]
             batch = Batch(
                 torch.from_numpy(ids), None if mask.all() else torch.from_numpy(mask.astype(np.int64)), None, ()

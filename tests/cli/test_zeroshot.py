@@ -326,6 +326,19 @@ def test_gold_ids_of_a_file_that_names_its_classes_are_read_by_those_names(ask, 
     assert [a["gold"] for a in ask("--file", "g.parquet").answers] == ["bad", "good"]
 
 
+def test_a_stream_is_read_as_its_first_rows_are_and_a_later_value_that_contradicts_them_is_refused(mtl, stdin):
+    rows = [{"text": f"text {i}", "label": i % 2} for i in range(300)]
+    lines = "".join(json.dumps(row) + "\n" for row in [*rows, {"text": "x", "label": "bad"}])
+    stdin(lines.encode())
+    result = mtl("zeroshot", "backbone=tiny", "bootstrap=20", "--labels", "good,bad")
+    assert result.code == 2
+    assert "gold labels are ids, read by the order of the labels: 0 is good, 1 is bad" in result.err
+    assert (
+        "standard input:301: column 'label', gold label 'bad' is not read as ids, as the labels before it are"
+        in result.err
+    )
+
+
 def test_several_gold_labels_may_be_ids(ask, tmp_path):
     write(tmp_path / "g.jsonl", [{"text": t, "label": y} for t, y in zip("abc", ([0, 1], [1], []), strict=True)])
     found = ask("--file", "g.jsonl", "--multi-label")

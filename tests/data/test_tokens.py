@@ -94,3 +94,27 @@ def test_a_packed_set_on_disk_knows_where_hypotheses_begin_and_is_another_than_t
     assert len(reads) == 2
     assert run(packed()).seconds_N.tolist() == found.seconds_N.tolist()
     assert len(reads) == 2
+
+
+def bare(max_length=64):
+    """No special tokens around a text."""
+    tokenizer = byte_tokenizer(max_length)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A", pair="$A $B:1", special_tokens=[]
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize("layout", ["joint", "packed"])
+def test_a_row_without_tokens_is_one_special_token(layout):
+    task, tokenizer = dataclasses.replace(pair_task(), layout=layout), bare()
+    empty, full = tokenised(task, rows(("", ""), ("a", "b")), tokenizer)
+    assert (empty.ids, empty.types, len(full.ids)) == ([tokenizer.cls_token_id], [0], 2)
+
+
+def test_equal_texts_have_equal_hashes_and_empty_ones_have_none():
+    pairs = [("a", "b"), ("a", "b"), ("ab", ""), ("a", "c"), (" ", "b"), ("a", "\u200b"), ("b", "a")]
+    found = [row.text_hash for row in tokenised(pair_task(), rows(*pairs), byte_tokenizer(64))]
+    assert found[0] == found[1] != 0
+    assert [found[i] for i in (2, 4, 5)] == [0, 0, 0]
+    assert len(set(found)) == 4

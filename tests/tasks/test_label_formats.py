@@ -153,6 +153,11 @@ def test_false_and_true_of_a_csv_are_the_classes_that_they_are_in_json():
     assert set(map(str, found.values())) == {str(("booleans", [0.0, 1.0, None]))}
 
 
+def test_nan_is_no_label_in_every_format():
+    found = outcomes(Classification(labels=["negative", "positive"]), [0.0, float("nan"), 1.0])
+    assert {str(labels) for _, labels in found.values()} == {str([0.0, None, 1.0])}
+
+
 def test_ids_with_a_gap_are_the_classes_that_they_are_without_one():
     found = outcomes(Classification(labels=["negative", "positive"]), [0.0, 1.0, None])
     assert set(map(str, found.values())) == {str(("ids", [0.0, 1.0, None]))}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from tokenizers import processors
 
 from mtl_cli.model.backbone.tiny import tiny
 from mtl_cli.zeroshot.encoder import TextEncoder
@@ -53,3 +54,11 @@ def test_no_more_is_asked_than_the_encoder_takes(backbone):
     one = encoder(backbone, max_length=1000)
     assert np.isfinite(one(["b" * 200])).all()
     assert one.truncated == 1
+
+
+def test_a_text_without_tokens_has_a_vector_under_a_tokenizer_that_adds_none(backbone):
+    backbone.tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A", pair="$A $B:1", special_tokens=[]
+    )
+    found = encoder(backbone)(["", "ab"])
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)

@@ -219,6 +219,8 @@ class Classification(Kind):
             raise self._mixed(labelled, ways)
         if not wanted and fitting == ["ids"] and all(number(name) is not None for name in self._labels):
             raise self._differing(labelled, ["names", "ids"])
+        if not wanted and fitting == ["ids"] and self._known.booleans == {True: 0, False: 1}:
+            raise self._swapped_booleans(labelled)
         if fitting == ["booleans"] and (doubt := self._against_booleans(labelled)):
             raise doubt
         outcomes = {tuple(value.index(way) for value, _ in labelled) for way in fitting}
@@ -246,8 +248,8 @@ class Classification(Kind):
 
     def _value(self, value: object) -> _Value:
         """What each reading makes of a plain value. Raises `ValueError` if none knows it."""
-        if is_missing(value):
-            return _Value("", is_missing=True)
+        if is_missing(value) and self._known(value) is None:
+            return _Value(clean(value) if isinstance(value, str) else "", is_missing=True)
         if self._missing is not None and _Names((self._missing,))(value) == 0:
             return _Value(spelled(value), is_missing=True)
         one = _Value(
@@ -271,7 +273,7 @@ class Classification(Kind):
 
     def _boolean(self, value: object) -> int | None:
         flag = truth(value)
-        return None if flag is None or len(self._labels) != 2 or self._known.has_booleans else int(flag)
+        return None if flag is None or len(self._labels) != 2 or self._known.booleans else int(flag)
 
     def _outside(self, value: object) -> str:
         if self._raw_ids is not None:
@@ -334,6 +336,14 @@ class Classification(Kind):
         return AmbiguousLabelsError(
             f"the labels can be read in more than one way: {self._described(labelled, 'booleans')}; {swapped}",
             [("ids", "[false,true]"), ("ids", "[true,false]")],
+        )
+
+    def _swapped_booleans(self, labelled: Sequence[tuple[_Value, int]]) -> AmbiguousLabelsError:
+        """A refusal of 0 and 1 where the labels are true and false in this order: elsewhere 0 is false."""
+        names = f"by their names, 1 is {self._labels[0]} and 0 is {self._labels[1]}"
+        return AmbiguousLabelsError(
+            f"the labels can be read in more than one way: {self._described(labelled, 'ids')}; {names}",
+            [("ids", "[0,1]"), ("ids", "[1,0]")],
         )
 
     def _minus_one(self, labelled: Sequence[tuple[_Value, int]], rows: int, values: str) -> AmbiguousLabelsError:
@@ -435,9 +445,9 @@ class _Names:
                 self._flags.setdefault(flag, place)
 
     @property
-    def has_booleans(self) -> bool:
-        """Whether true or false is a name."""
-        return bool(self._flags)
+    def booleans(self) -> dict[bool, int]:
+        """Places of the names true and false."""
+        return self._flags
 
     def __call__(self, value: object) -> int | None:
         """Place of the name that a plain value stands for; None if there is none. Raises `ValueError` if there are several."""

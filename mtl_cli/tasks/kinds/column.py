@@ -6,6 +6,7 @@ one value here.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,10 +121,13 @@ class Labels:
 
 
 def plain(value: object) -> object:
-    """A scalar of numpy or Arrow as Python's own; NaN as None."""
+    """A scalar of numpy or Arrow as Python's own, bytes as text; NaN as None."""
     for convert in ("as_py", "item"):
         if not isinstance(value, str | int | float) and callable(getattr(value, convert, None)):
             value = getattr(value, convert)()
+    if isinstance(value, bytes):
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
     return None if isinstance(value, float | Decimal) and value != value else value
 
 
@@ -136,8 +140,8 @@ def clean(text: str) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a plain value is no label in any column: null, NaN, or a text without a visible character."""
-    return value is None or (isinstance(value, str) and not clean(value))
+    """Whether a plain value is no label in any column: null, NaN (also as a text), or a text without a visible character."""
+    return value is None or (isinstance(value, str) and clean(value).lower() in ("", "nan"))
 
 
 def number(value: object) -> Decimal | None:

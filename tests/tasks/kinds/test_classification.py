@@ -44,6 +44,16 @@ def test_an_unknown_label_is_refused_with_what_is_allowed(value):
         labels_of(NLI, [value])
 
 
+def test_nan_as_a_text_is_no_label_unless_it_is_a_name():
+    assert labels_of(NLI, ["neutral", "NaN", "nan "]) == [1, None, None]
+    assert read(NLI, ["neutral", "NaN"])[0].no_label == {"NaN": 1}
+    assert labels_of(Classification(labels=["nan", "roti"]), ["nan", "roti", math.nan]) == [0, 1, None]
+
+
+def test_bytes_are_text():
+    assert labels_of(NLI, [b"neutral"]) == [1]
+
+
 def test_a_label_with_a_typing_mistake_gets_the_closest_name():
     with pytest.raises(ValueError, match=r"label 'entailmnt' .*Did you mean 'entailment'"):
         labels_of(NLI, ["entailmnt"])
@@ -127,6 +137,16 @@ def test_booleans_that_the_names_speak_against_are_refused_with_both_readings(la
         read(Classification(labels=labels), [True, False])
     assert labels_of(Classification(labels=labels, values="ids"), [True, "false"]) == [1, 0]
     assert labels_of(Classification(labels=labels, ids=[True, False]), ["TRUE", False]) == [0, 1]
+
+
+@pytest.mark.parametrize("values", [[0, 1], ["1"], [0.0]])
+def test_zero_and_one_for_true_and_false_in_this_order_are_refused(values):
+    with pytest.raises(
+        AmbiguousLabelsError, match=r"by their names, 1 is True and 0 is false\. .*ids=\[0,1\] or kind\.ids=\[1,0\]"
+    ):
+        read(Classification(labels=["True", "false"]), values)
+    assert labels_of(Classification(labels=["True", "false"], ids=["1", "0"]), values) == [1 - float(v) for v in values]
+    assert labels_of(Classification(labels=["false", "True"]), values) == [float(v) for v in values]
 
 
 @pytest.mark.parametrize("labels", [["a", "b", "c"], ["true", "maybe"]])

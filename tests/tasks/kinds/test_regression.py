@@ -24,12 +24,12 @@ def test_a_label_is_a_number_or_its_text(value, number):
     assert labels_of(NUMBERS, [value]) == [number]
 
 
-@pytest.mark.parametrize("value", [None, "", " ", math.nan, np.float32("nan")])
+@pytest.mark.parametrize("value", [None, "", " ", math.nan, np.float32("nan"), "nan"])
 def test_null_nan_and_empty_are_no_label(value):
     assert labels_of(NUMBERS, [value]) == [None]
 
 
-@pytest.mark.parametrize("value", ["high", "inf", math.inf, "nan", [1.0], "1,5", "1_0", "1e999", True, "true"])
+@pytest.mark.parametrize("value", ["high", "inf", math.inf, [1.0], "1,5", "1_0", "1e999", True, "true"])
 def test_what_is_no_finite_number_is_refused(value):
     with pytest.raises(ValueError, match="is no finite number"):
         labels_of(NUMBERS, [value])
