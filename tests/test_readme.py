@@ -2,24 +2,18 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(.*?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+from tests.readme import BLOCKS, README, ROOT, Shown, parsed, shown_in_help, shown_in_readme
 
 
 def commands(name):
-    """Lines of the shell blocks that call a subcommand, as words without comments."""
-    lines = [line for kind, text in BLOCKS if kind.startswith("sh") for line in text.splitlines()]
-    found = [shlex.split(line, comments=True) for line in lines if re.match(rf"\s*mtl {name}\b", line)]
-    return [words[2 : words.index("<")] if "<" in words else words[2:] for words in found]
+    """The shell blocks' commands of a subcommand, as words behind it."""
+    return [list(shown.words[1:]) for shown in shown_in_readme(["sh"]) if shown.words[0] == name]
 
 
 def overrides(words):
@@ -47,6 +41,18 @@ def test_there_are_enough_commands_to_test():
 @pytest.mark.parametrize("name", ["main", "test", "sweep"])
 def test_the_blocks_that_ci_runs_are_there_once(name):
     assert [kind for kind, _ in BLOCKS].count(f"sh {name}") == 1
+
+
+def test_help_shows_commands_too():
+    shown = [s.words for s in shown_in_help()]
+    assert ("train", "task=rte", "-m", "optim.lr=1e-5,5e-5") in shown
+    assert len(shown) >= 15
+
+
+def test_a_line_of_shell_becomes_words_and_the_file_that_it_reads():
+    line = "zeroshot --labels 'a b,c' run=outputs/X < lines.txt   # a run of yours"
+    assert parsed(line) == Shown(("zeroshot", "--labels", "a b,c", "run=outputs/X"), "lines.txt")
+    assert parsed("zeroshot --file a.csv > b.jsonl") == Shown(("zeroshot", "--file", "a.csv"), None)
 
 
 def test_the_tree_is_true():
@@ -86,3 +92,14 @@ def test_the_top_level_holds_nothing_else():
     assert {t for t in top if not t.startswith(".")} <= {
         "pyproject.toml", "mtl_cli", "configs", "tests", "outputs", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
     }  # fmt: skip
+
+
+def test_every_line_of_the_threat_model_names_a_test_that_is_there():
+    lines = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Security")[1].split("\n## ")[0].splitlines()
+    )
+    rows = [line for line in lines if line.startswith("|")][2:]
+    assert len(rows) >= 15
+    for row in rows:
+        path, name = re.search(r"`(tests/\S+\.py)::(\w+)` \|$", row).groups()
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row
