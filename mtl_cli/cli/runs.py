@@ -130,6 +130,26 @@ def compare(
         typer.echo(verdict_csv(found) if as_csv else verdict_table(found))
 
 
+@app.command("clean")
+def clean(
+    folder: Annotated[str | None, typer.Argument(help="A run, or a folder of runs; MTL_OUTPUTS or ./outputs.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List it, and remove nothing.")] = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Remove what killed processes left: half-written files, checkpoints and encoded rows, optimiser states of finished runs.
+
+    Runs that are in use and files that mtl did not write stay; links are not followed. Standard output lists what goes.
+    """
+    from mtl_cli.config.paths import cache_dir, outputs_dir
+    from mtl_cli.runs.clean import clean as clean_runs
+    from mtl_cli.runs.clean import clean_cache
+
+    root = Path(folder) if folder else outputs_dir()
+    found = clean_runs(root, dry_run, lambda text: typer.echo(text, err=True))
+    for path in [*found, *clean_cache(cache_dir(), dry_run)]:
+        typer.echo(path)
+
+
 def table(folder: Path, *, pareto: bool = False) -> str:
     """The runs of a folder with their default columns; with `pareto`, marked as `mtl runs ls --pareto` does it."""
     from mtl_cli.report.collect import collect, default_columns

@@ -14,9 +14,7 @@ import functools
 import hashlib
 import itertools
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +24,7 @@ import numpy as np
 
 from mtl_cli.data.tokens import tokenised
 from mtl_cli.errors import DataError, RunError
+from mtl_cli.scratch import recover, scratch_folder
 from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Reading
 from mtl_cli.tasks.labels import code_of
 from mtl_cli.tasks.rows import Row
@@ -230,15 +229,12 @@ def _mapped(path: Path, dtype: str, size: int) -> np.ndarray:
 def _building(folder: Path) -> Iterator[Path]:
     """A scratch folder that becomes `folder` in one move when the block succeeds."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.{uuid.uuid4().hex[:6]}")
-    scratch.mkdir()
-    try:
+    recover(folder.parent)
+    with scratch_folder(folder) as scratch:
         yield scratch
         # Another process may have been faster; its content is the same.
         with contextlib.suppress(OSError):
             scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextlib.contextmanager

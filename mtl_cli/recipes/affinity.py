@@ -41,8 +41,9 @@ from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.recipes.train import train
 from mtl_cli.report.affinity import Measure, Proposal, averaged, proposal_json, proposed
 from mtl_cli.runs.files import explained, write_json, write_text
-from mtl_cli.runs.folder import default_name, read_config
+from mtl_cli.runs.folder import answer_folder, default_name, read_config
 from mtl_cli.runs.formats import read_environment, read_metrics, read_summary, read_text
+from mtl_cli.runs.place import Place
 from mtl_cli.train.affinity import LookAheads
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.rows import RowStore
@@ -98,7 +99,9 @@ def affinity_of_training(config: AffinityConfig, asked: Asked) -> Affinity:
         raise (ConfigError(renamed) if renamed else error) from error
     found = proposed(averaged(_records(folder), list(config.tasks)), config.k, _by(measure))
     kept = [text for text in asked.overrides if not _LENGTH.match(text)]
-    return _written(folder, found, _Question(measure, config.branch_at, config.sharing, kept, asked.config_dirs))
+    return _written(
+        folder, found, _Question(measure, config.branch_at, config.sharing, kept, asked.config_dirs), folder
+    )
 
 
 def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Affinity:
@@ -114,6 +117,8 @@ def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Aff
         RunError: the run is not finished, or two tasks could not be compared.
     """
     path = Path(config.run).expanduser()
+    read_config(path)
+    place = Place.of(path)
     run = convert_or_raise(TrainConfig, stored_values(read_config(path), path, trust=config.trust))
     if not os.path.lexists(path / "summary.json"):
         raise RunError(
@@ -138,7 +143,9 @@ def affinity_of_run(config: AffinityRunConfig, values: Mapping[str, Any]) -> Aff
         overrides = [text for text in overrides if "_target_" not in text]  # what the config has of it is refused above
     dirs = read_environment(path).config_dirs
     question = _Question(config.measure, config.branch_at, run.sharing, overrides, dirs)
-    return _written(_folder(config, path, at, values), found, question)
+    name = _name(config, at, values)
+    with answer_folder(place, "affinity", name) as folder:
+        return _written(folder, found, question, path / "affinity" / name)
 
 
 @dataclass(frozen=True)
@@ -287,19 +294,19 @@ def _data(config: AffinityRunConfig, run: TrainConfig) -> DataSection:
     return dataclasses.replace(run.data, **given)
 
 
-def _folder(config: AffinityRunConfig, path: Path, at: str, values: Mapping[str, Any]) -> Path:
-    """RUN/affinity/NAME; the same question has the same name, so asking again replaces the answer."""
-    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "trust")}
+def _name(config: AffinityRunConfig, at: str, values: Mapping[str, Any]) -> str:
+    """Folder below RUN/affinity; the same question has the same name, so asking again replaces the answer."""
+    asked = {k: v for k, v in values.items() if k not in ("fabric", "name")}
     short = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
-    return path / "affinity" / (config.name or f"{at}-{short}")
+    return config.name or f"{at}-{short}"
 
 
-def _written(folder: Path, found: Proposal, question: _Question) -> Affinity:
-    """Write the answer, and the config that trains the groups."""
+def _written(folder: Path, found: Proposal, question: _Question, final: Path) -> Affinity:
+    """Write the answer, and the config that trains the groups, for a folder that will be called `final`."""
     configs = folder / "configs"
     kept = [text for text in question.overrides if not _NOT_FOR_GROUPS.match(text)]
     # One option holds all folders, as MTL_CONFIGS does.
-    dirs = os.pathsep.join([str(configs), *question.config_dirs])
+    dirs = os.pathsep.join([str(final / "configs"), *question.config_dirs])
     command = f"mtl train {shlex.join(['--config-dir', dirs, 'sharing=affinity', *kept])}"
     sharing = {
         "defaults": ["groups", "_self_"],
@@ -314,4 +321,4 @@ def _written(folder: Path, found: Proposal, question: _Question) -> Affinity:
         write_text(configs / "sharing" / "affinity.yaml", text)
         measured = dataclasses.asdict(question.measure)
         write_json(folder / "affinity.json", {**proposal_json(found), "measure": measured, "command": command})
-    return Affinity(folder, found, _shown(question.measure), command)
+    return Affinity(final, found, _shown(question.measure), command)

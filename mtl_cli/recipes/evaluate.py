@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.redact import as_written
 from mtl_cli.report.table import score_table
 from mtl_cli.runs.files import explained, write_json, write_text
+from mtl_cli.runs.folder import answer_folder, check_answer_name
 from mtl_cli.runs.provenance import environment
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.task import Task
@@ -37,6 +37,8 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
         ConfigError: no such run, checkpoint, task or head.
         DataError: the data does not fit.
     """
+    if config.name is not None:
+        check_answer_name(config.name)
     run = open_stored(config.run, config.checkpoint, trust=config.trust)
     trained = run.tasks()
     asked = _asked_tasks(config, run)
@@ -53,28 +55,28 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
         Scored(name, kinds[heads[name]], bound.metrics, heads[name], sets[name], bound.task.kind)
         for name, bound in asked.items()
     ]
-    folder = _folder(config, run, values)
-    shutil.rmtree(folder / "predictions", ignore_errors=True)  # of an earlier question under the same name
-    scores = score(
-        scored,
-        Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None),
-        folder / "predictions",
-    )
-    with explained(folder):
-        write_text(folder / "config.yaml", yaml.safe_dump(as_written(values), sort_keys=False, allow_unicode=True))
-        summary = {
-            "status": "done",
-            "run": str(run.path),
-            "checkpoint": run.checkpoint.path.name,
-            "split": config.split,
-            **summarised(scores),
-            "heads": heads,
-            "data": describe_data(facts),
-            "environment": environment(),
-        }
-        write_json(folder / "summary.json", summary)
+    name = _name(config, run, values)
+    with answer_folder(run.place, "evals", name) as folder:
+        scores = score(
+            scored,
+            Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None),
+            folder / "predictions",
+        )
+        with explained(folder):
+            write_text(folder / "config.yaml", yaml.safe_dump(as_written(values), sort_keys=False, allow_unicode=True))
+            summary = {
+                "status": "done",
+                "run": str(run.path),
+                "checkpoint": run.checkpoint.path.name,
+                "split": config.split,
+                **summarised(scores),
+                "heads": heads,
+                "data": describe_data(facts),
+                "environment": environment(),
+            }
+            write_json(folder / "summary.json", summary)
     _report(scored, scores, run, config.split)
-    return folder
+    return run.path / "evals" / name
 
 
 def _report(scored: list[Scored], scores: list[Any], run: StoredRun, split: str) -> None:
@@ -193,11 +195,8 @@ def _misfit(own: Kind, head: Kind) -> str:
     return f"has no label {', '.join(sorted(set(own.classes) - set(head.classes)))}"
 
 
-def _folder(config: EvalConfig, run: StoredRun, values: Mapping[str, Any]) -> Path:
-    """RUN/evals/NAME; the same question has the same name, so asking again replaces the answer."""
-    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "batch_tokens", "trust")}
+def _name(config: EvalConfig, run: StoredRun, values: Mapping[str, Any]) -> str:
+    """Folder below RUN/evals; the same question has the same name, so asking again replaces the answer."""
+    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "batch_tokens")}
     short = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
-    name = config.name or f"{config.split}-{run.checkpoint.path.name}-{short}"
-    if "/" in name or name.startswith("."):
-        raise ConfigError([Fault("name", f"must be one folder name; found '{name}'")])
-    return run.path / "evals" / name
+    return config.name or f"{config.split}-{run.checkpoint.path.name}-{short}"

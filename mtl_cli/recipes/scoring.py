@@ -12,7 +12,7 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from mtl_cli.data.encoded import EncodedSet
-from mtl_cli.errors import RunError
+from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.metrics.base import Metric
 from mtl_cli.metrics.scorer import MetricScore, TaskScore, mean_score, score_set
 from mtl_cli.model.multitask import MultiTaskModel
@@ -76,7 +76,7 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
                 task.metrics, name, gold_N, predicted_N, len(task.kind.classes), scoring.rounds, scoring.seed
             )
             if predictions is not None:
-                _write_predictions(predictions / f"{task.name}.{name}.jsonl", task.kind, own, encoded, decoded)
+                _write_predictions(_file(predictions, task.name, name), task.kind, own, encoded, decoded)
         if metrics:
             better = all(metric.higher_is_better for metric in task.metrics.values())
             scores.append(TaskScore(task.name, tuple(metrics), better, task.sets[0].origin.note))
@@ -111,6 +111,13 @@ def _own_ids(own: Kind, head: Kind, prediction_N: np.ndarray) -> np.ndarray:
         return prediction_N
     order = [*own.classes, *(name for name in head.classes if name not in own.classes)]
     return np.array([order.index(name) for name in head.classes], np.float64)[prediction_N.astype(np.int64)]
+
+
+def _file(predictions: Path, task: str, set_name: str) -> Path:
+    """A set is named in YAML, perhaps a stranger's: its file stays in the folder."""
+    if "/" in set_name:
+        raise ConfigError([Fault(f"tasks.{task}.source", f"a set's name becomes a file's: found '{set_name[:100]}'")])
+    return predictions / f"{task}.{set_name}.jsonl"
 
 
 def _write_predictions(path: Path, kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded) -> None:

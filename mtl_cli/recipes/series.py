@@ -31,8 +31,10 @@ from mtl_cli.recipes.train import train
 from mtl_cli.report.compare import Comparison, Resampling
 from mtl_cli.report.groups import BASELINES
 from mtl_cli.report.verdicts import verdict_json
+from mtl_cli.runs.clean import clean
 from mtl_cli.runs.files import explained, write_json
 from mtl_cli.runs.folder import default_name, read_config
+from mtl_cli.runs.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,9 @@ def train_series(asked: Asked) -> Series:
     jobs += [
         (f"baseline {{}} of {len(waiting)}: {one.task}, seed {one.seed}", _baseline_asked(asked, one)) for one in waiting
     ]  # fmt: skip
-    _train_all(jobs, len(runs), asked, name)
+    _train_all(jobs, len(runs), asked, folder)
+    for one in finished:
+        clean(outputs_dir(config.run.outputs) / one, False, log.info)
     return Series(folder, _verdict(config, folder, runs, planned) if planned else ())
 
 
@@ -165,9 +169,13 @@ def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
     return planned
 
 
-def _train_all(jobs: Sequence[tuple[str, Asked]], runs: int, asked: Asked, name: str) -> None:
+def _train_all(jobs: Sequence[tuple[str, Asked]], runs: int, asked: Asked, folder: Path) -> None:
     """Train one after another; an interruption says how to go on with all of them."""
+    name = str(folder.relative_to(outputs_dir(asked.config.run.outputs)))
+    place: Place | None = None
     for i, (line, job) in enumerate(jobs):
+        if place is not None:
+            place.check()
         log.info(line.format(i + 1 if i < runs else i + 1 - runs))
         try:
             train(job)
@@ -176,6 +184,7 @@ def _train_all(jobs: Sequence[tuple[str, Asked]], runs: int, asked: Asked, name:
             raise Interrupted(f"{stopped} {_again(asked, name, len(jobs) - i - 1)}", error.signal_number) from None
         except KeyboardInterrupt:
             raise Interrupted(f"stopped. {_again(asked, name, len(jobs) - i - 1)}", 2) from None
+        place = place or Place.of(folder)
 
 
 def _again(asked: Asked, name: str, left: int) -> str:

@@ -22,6 +22,7 @@ from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
 from mtl_cli.runs.folder import read_config
 from mtl_cli.runs.formats import read_environment
+from mtl_cli.runs.place import Place
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.kinds.column import Reading
 
@@ -33,6 +34,8 @@ class StoredRun:
     path: Path
     config: TrainConfig
     checkpoint: Checkpoint
+    place: Place
+    """The folder as it was opened; to be checked before anything is written into it."""
 
     @property
     def identity(self) -> str:
@@ -113,7 +116,7 @@ def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
         problem = f"{path} is a run of `mtl zeroshot`, which trains nothing: it has no checkpoint. Its scores: mtl runs show {path}"
         raise ConfigError([Fault("run", f"{problem}. Give a run of `mtl train`")])
     config = convert_or_raise(TrainConfig, stored_values(values, path, trust=trust))
-    return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint))
+    return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint), Place.of(path))
 
 
 def _load_encoder(model: MultiTaskModel, checkpoint: Checkpoint) -> None:

@@ -32,7 +32,8 @@ _ASIDE, _REMOVED = ".replaced", ".removed"
 _STEP = re.compile(r"step_\d{1,18}", re.ASCII)
 _LEFT = re.compile(r"\.(step_\d+|best|last)\.(\d+|replaced|removed)", re.ASCII)
 """What a killed process leaves here."""
-_TRAINING = "training.safetensors"
+TRAINING = "training.safetensors"
+"""File that only a resumed run needs."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Checkpoint:
             raise RunError(
                 f"{self.path} has no optimiser state: the run was finished without checkpoint.keep_optimizer=true"
             )
-        return self._tensors(_TRAINING)
+        return self._tensors(TRAINING)
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         try:
@@ -143,7 +144,9 @@ class Checkpoints:
 
     def leftovers(self) -> list[Path]:
         """What a killed process left half done."""
-        return sorted(p for p in self.folder.glob(".*") if _LEFT.fullmatch(p.name)) if self.folder.is_dir() else []
+        found = sorted(p for p in self.folder.glob(".*") if _LEFT.fullmatch(p.name)) if self.folder.is_dir() else []
+        # What was put aside and not replaced is put back.
+        return [p for p in found if p.suffix != _ASIDE or (self.folder / p.stem.removeprefix(".")).exists()]
 
     def follow(self, state: CheckpointState) -> None:
         """Let `last` and `best` name the steps of a state: a kill may have come between a move and its links."""
@@ -185,15 +188,15 @@ class Checkpoints:
     def drop_training_state(self) -> None:
         """Delete what only a resumed run needs, once the run is done; manifests first, so that each stays whole."""
         for path in self.steps():
-            if (path / _TRAINING).is_file():
+            if (path / TRAINING).is_file():
                 manifest = path / "manifest.json"
                 try:
                     listed: dict[str, Any] = read_json(manifest, dict[str, Any])
                 except UnreadableError:
                     continue  # damaged, and stays so: new digests would only hide it
-                if listed.pop(_TRAINING, None) is not None:
+                if listed.pop(TRAINING, None) is not None:
                     write_json(manifest, listed)
-                (path / _TRAINING).unlink()
+                (path / TRAINING).unlink()
 
     def steps(self) -> list[Path]:
         """Folders of all checkpoints, oldest first; not a user's step_000100_copy."""
@@ -285,12 +288,12 @@ def verified(path: Path) -> Checkpoint:
             )
         if sha256(file) != entry.sha256:
             raise RunError(f"checkpoint {path} is damaged: the content of {name} has changed since it was saved.")
-    return Checkpoint(path, read_state(path), _TRAINING in listed)
+    return Checkpoint(path, read_state(path), TRAINING in listed)
 
 
 def _check_unlisted(path: Path, listed: Mapping[str, Any]) -> None:
     """Raise `RunError` if a checkpoint holds a link, or a file that its manifest does not list: a loader might read it."""
-    allowed = {*listed, "manifest.json", _TRAINING}  # the last may be left by a kill, and is read only if it is listed
+    allowed = {*listed, "manifest.json", TRAINING}  # the last may be left by a kill, and is read only if it is listed
     for file in sorted(path.rglob("*")):
         inner = file.relative_to(path).as_posix()
         if file.is_symlink():

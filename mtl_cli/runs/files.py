@@ -33,7 +33,7 @@ def why(folder: Path, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"no right to write in {folder}. Choose another folder with run.outputs=DIR or MTL_OUTPUTS."
     if error.errno == errno.ENAMETOOLONG:
-        return f"cannot write in {shortened(folder)}: the name is too long. Give a shorter one with run.name."
+        return f"cannot write in {shortened(folder)}: the name is too long. Give a shorter one."
     return f"cannot write in {folder}: {error.strerror or error}. Choose another folder with run.outputs=DIR or MTL_OUTPUTS."
 
 

@@ -17,17 +17,18 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import yaml
 
-from mtl_cli.errors import ConfigError, RunError
+from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.redact import as_written, redacted_words
 from mtl_cli.runs.files import explained, scratch_files, shortened, why, write_text
 from mtl_cli.runs.formats import UnreadableError, read_summary, read_text
 from mtl_cli.runs.place import Place, is_file, is_folder, refuse_links
+from mtl_cli.scratch import put_in_place, recover, scratch_folder
 from mtl_cli.yaml_text import load_yaml
 
 IfExists = Literal["error", "resume", "skip"]
@@ -152,6 +153,29 @@ def _locked(path: Path, section: str) -> IO[str]:
     return stream
 
 
+def check_free(path: Path) -> None:
+    """Raise `RunError` if a process holds the lock of a folder."""
+    try:
+        descriptor = os.open(path / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunError(f"{path} is in use by {os.read(descriptor, 100).decode(errors='replace')}") from None
+    finally:
+        os.close(descriptor)
+
+
+def is_unstarted(path: Path) -> bool:
+    """Whether a folder holds what a run writes before it begins, and nothing else."""
+    try:
+        names = {p.name if not p.is_symlink() else "a link" for p in path.iterdir()}
+    except OSError:
+        return False
+    return ".lock" in names and "config.yaml" not in names and all(_UNSTARTED.fullmatch(name) for name in names)
+
+
 def _open_lock(path: Path) -> IO[str]:
     """Open a lock, made if it is not there; what is no lock of mtl is left as it is."""
     try:
@@ -182,6 +206,50 @@ def begin(path: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> No
     with explained(path):
         write_text(path / "overrides.txt", "".join(f"{text}\n" for text in redacted_words(overrides)))
         write_text(path / "config.yaml", yaml.safe_dump(as_written(config), sort_keys=False, allow_unicode=True))
+
+
+@contextlib.contextmanager
+def answer_folder(place: Place, kind: str, name: str) -> Iterator[Path]:
+    """A scratch folder that becomes RUN/kind/name once it is filled: the answer to a question about a run.
+
+    Args:
+        place: the run.
+        kind: such as "evals".
+        name: of the answer; one that is there is replaced.
+
+    Raises:
+        ConfigError: the name is no folder name, or a link would lead the answer elsewhere.
+        RunError: it cannot be written, or the run has gone.
+    """
+    parent = place.path / kind
+    final = parent / name
+    check_answer_name(name)
+    if linked := next((p for p in (parent, final) if p.is_symlink()), None):
+        raise ConfigError(
+            f"{linked} is a link to {linked.readlink()}: what belongs to a run is written there. Remove it."
+        )
+    with contextlib.ExitStack() as stack:
+        place.check()
+        with explained(parent):
+            parent.mkdir(exist_ok=True)
+            stack.callback(_remove_empty, parent)
+            recover(parent)
+            scratch = stack.enter_context(scratch_folder(final))
+        yield scratch
+        place.check()
+        with explained(parent):
+            put_in_place(scratch, final)
+
+
+def check_answer_name(name: str) -> None:
+    """Raise `ConfigError` if an answer cannot be called so."""
+    if not name or "/" in name or name.startswith("."):
+        raise ConfigError([Fault("name", f"must be one folder name; found '{name[:100]}'")])
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
