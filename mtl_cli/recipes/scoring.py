@@ -123,7 +123,7 @@ def _file(predictions: Path, task: str, set_name: str) -> Path:
 def _write_predictions(path: Path, kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded) -> None:
     rows = _prediction_rows(kind, own, encoded, decoded)
     with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # no parents: a run folder that has gone is not made again
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 

@@ -25,6 +25,7 @@ from mtl_cli.recipes.builders import bind_all
 from mtl_cli.recipes.pruning import TrialWatch, open_study
 from mtl_cli.recipes.sweep import Ledger, held, job_of, launcher_of, point_name
 from mtl_cli.runs.formats import Summary, read_summary
+from mtl_cli.runs.place import Place
 from mtl_cli.train.select import Selector
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def search(space: Space, folder: Path) -> list[str]:
     section, seed = probes[0].config.search, probes[0].config.seed
     launcher = launcher_of(probes[0].config, folder)
     finder: _Search | None = None
-    with held(folder, lambda: finder.left() if finder else section.trials or 0):
-        finder = _Search(space, folder, section, seed, launcher)
+    with held(folder, lambda: finder.left() if finder else section.trials or 0) as place:
+        finder = _Search(space, place, section, seed, launcher)
         return finder.go()
 
 
@@ -83,12 +84,18 @@ def _probes(space: Space) -> list[Asked]:
 class _Search:
     """A study, its trials' runs and their ledger."""
 
-    def __init__(self, space: Space, folder: Path, section: SearchSection, seed: int, launcher: Launcher) -> None:
-        self._space, self._folder, self._section, self._seed, self._launcher = space, folder, section, seed, launcher
-        self._journal = folder / "study.journal"
+    def __init__(self, space: Space, place: Place, section: SearchSection, seed: int, launcher: Launcher) -> None:
+        self._space, self._folder, self._section, self._seed, self._launcher = (
+            space,
+            place.path,
+            section,
+            seed,
+            launcher,
+        )
+        self._journal = place.path / "study.journal"
         self._study: Study = open_study(self._journal, len(section.objectives), section.prune_after)
         self._check_same()
-        self._ledger = Ledger(folder)
+        self._ledger = Ledger(place)
         for trial in self._study.trials:
             self._list(trial)
 

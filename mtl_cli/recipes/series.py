@@ -184,7 +184,8 @@ def _train_all(jobs: Sequence[tuple[str, Asked]], runs: int, asked: Asked, folde
             raise Interrupted(f"{stopped} {_again(asked, name, len(jobs) - i - 1)}", error.signal_number) from None
         except KeyboardInterrupt:
             raise Interrupted(f"stopped. {_again(asked, name, len(jobs) - i - 1)}", 2) from None
-        place = place or Place.of(folder)
+        if i + 1 < len(jobs) or place is not None:
+            place = place or Place.of(folder)
 
 
 def _again(asked: Asked, name: str, left: int) -> str:

@@ -24,7 +24,8 @@ from mtl_cli.report.collect import RunRecord, collect, planned, varied_keys
 from mtl_cli.report.console import setup_messages
 from mtl_cli.report.pareto import as_json, marked
 from mtl_cli.runs.files import explained, write_json
-from mtl_cli.runs.folder import RunFolder
+from mtl_cli.runs.folder import RunFolder, clean_scratch
+from mtl_cli.runs.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +86,11 @@ class Ledger:
     """sweep.json: every point with what it varies and why it failed, if it did.
 
     Args:
-        folder: of the sweep.
+        place: the sweep's folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, place: Place) -> None:
+        self._place, self._folder = place, place.path
         self._points: dict[str, dict[str, Any]] = {}
         self.failed: list[str] = []
 
@@ -103,7 +104,8 @@ class Ledger:
         }
 
     def ended(self, outcome: Outcome) -> None:
-        """Note how a point ended."""
+        """Note how a point ended. Raises `RunError` if the sweep's folder has gone."""
+        self._place.check()
         if outcome.error is not None:
             log.error("point %s failed: %s", outcome.name, outcome.error)
             self.failed.append(outcome.name)
@@ -119,11 +121,13 @@ class Ledger:
 
     def write(self) -> None:
         """Write sweep.json."""
+        self._place.check()
         with explained(self._folder):
             write_json(self._folder / "sweep.json", list(self._points.values()))
 
     def close(self) -> list[RunRecord]:
         """Write pareto.json; returns the marked points."""
+        self._place.check()
         runs = marked(collect(self._folder))
         varied = list(dict.fromkeys(key for point in self._points.values() for key in point["varied"]))
         with explained(self._folder):
@@ -132,7 +136,7 @@ class Ledger:
 
 
 @contextmanager
-def held(folder: Path, left: Callable[[], int]) -> Iterator[None]:
+def held(folder: Path, left: Callable[[], int]) -> Iterator[Place]:
     """Hold the lock of a sweep's folder; an interruption says how to go on.
 
     Args:
@@ -140,8 +144,9 @@ def held(folder: Path, left: Callable[[], int]) -> Iterator[None]:
         left: how many points are not done.
     """
     lock = RunFolder(folder)
+    clean_scratch(folder)
     try:
-        yield
+        yield lock.place
     except Interrupted as error:
         stopped = str(error).partition(" To go on:")[0]
         again = f"{left()} points are left. To go on with the sweep, repeat the command with run.name={folder.name}"
@@ -163,8 +168,8 @@ def sweep(points: Sequence[Asked], folder: Path) -> list[str]:
     _check(points)
     launcher = launcher_of(points[0].config, folder)
     ended: list[str] = []
-    with held(folder, lambda: len(points) - len(ended)):
-        ledger = Ledger(folder)
+    with held(folder, lambda: len(points) - len(ended)) as place:
+        ledger = Ledger(place)
         records = [planned(point_name(p), p.values) for p in points]
         keys = varied_keys(records)
         for point, record in zip(points, records, strict=True):

@@ -116,6 +116,8 @@ def _worker(fabric: Fabric, job: _Job) -> MtlError | None:
         with logging_to(job.path / "log.txt", quiet=not fabric.is_global_zero):
             _Run(fabric, job).go()
     except MtlError as error:
+        if job.started and isinstance(error, RunError) and not job.place.is_there:
+            return job.place.gone()
         if fabric.is_global_zero and job.started and job.place.is_there:
             with contextlib.suppress(OSError), (job.path / "log.txt").open("a", encoding="utf-8") as stream:
                 stream.write(f"{error}\n")

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mtl_cli.errors import ConfigError, RunError
-from mtl_cli.runs.files import explained, plain, sha256, write_json
+from mtl_cli.runs.files import explained, plain, scratch_files, sha256, write_json
 from mtl_cli.runs.formats import CheckpointState, UnreadableError, read_json, read_manifest, read_state
 from mtl_cli.runs.place import Place, is_file, is_folder
 
@@ -146,7 +146,8 @@ class Checkpoints:
         """What a killed process left half done."""
         found = sorted(p for p in self.folder.glob(".*") if _LEFT.fullmatch(p.name)) if self.folder.is_dir() else []
         # What was put aside and not replaced is put back.
-        return [p for p in found if p.suffix != _ASIDE or (self.folder / p.stem.removeprefix(".")).exists()]
+        found = [p for p in found if p.suffix != _ASIDE or (self.folder / p.stem.removeprefix(".")).exists()]
+        return found + [file for step in self.steps() for file in scratch_files(step)]
 
     def follow(self, state: CheckpointState) -> None:
         """Let `last` and `best` name the steps of a state: a kill may have come between a move and its links."""

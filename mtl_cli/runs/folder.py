@@ -235,8 +235,10 @@ def answer_folder(place: Place, kind: str, name: str) -> Iterator[Path]:
             stack.callback(_remove_empty, parent)
             recover(parent)
             scratch = stack.enter_context(scratch_folder(final))
-        yield scratch
-        place.check()
+        try:
+            yield scratch
+        finally:
+            place.check()  # before any other message: that nothing can be written there is no wonder then
         with explained(parent):
             put_in_place(scratch, final)
 

@@ -43,10 +43,13 @@ class Place:
 
     def check(self) -> None:
         """Raise `RunError` if the folder has gone, or another one has taken its place."""
-        if self.is_there:
-            return
+        if not self.is_there:
+            raise self.gone()
+
+    def gone(self) -> RunError:
+        """What to say when the folder is not there any more."""
         what = "was replaced by another folder" if os.path.lexists(self.path) else "has gone: it was removed or moved"
-        raise RunError(
+        return RunError(
             f"{self.path} {what} while it was written to. Nothing was written or deleted there since. "
             "If it was moved, resume it where it is now; else begin again."
         )

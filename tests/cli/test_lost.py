@@ -73,3 +73,67 @@ def test_answers_whose_folder_is_moved_say_so(mtl, tmp_path, at_record):
     assert "outputs/z has gone" in result.err
     assert not run.exists()
     assert (tmp_path / "moved/predictions/input.jsonl").is_file()
+
+
+def test_an_evaluation_whose_run_is_moved_writes_nothing(trained, mtl, tmp_path, monkeypatch):
+    from mtl_cli.recipes import evaluate
+
+    run = tmp_path / "outputs/x"
+    shutil.copytree(trained, run, symlinks=True, ignore=shutil.ignore_patterns("evals"))
+    score = evaluate.score
+
+    def moved(*args):
+        run.rename(tmp_path / "moved")
+        return score(*args)
+
+    monkeypatch.setattr(evaluate, "score", moved)
+    result = mtl("eval", "run=outputs/x", "bootstrap=0")
+    assert (result.code, result.out) == (1, "")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("where", ["evals", "evals/e"])
+def test_an_evaluation_does_not_follow_a_link(trained, mtl, tmp_path, where):
+    run = tmp_path / "outputs/x"
+    shutil.copytree(trained, run, symlinks=True, ignore=shutil.ignore_patterns("evals"))
+    (tmp_path / "elsewhere/predictions").mkdir(parents=True)
+    (run / where).parent.mkdir(exist_ok=True)
+    (run / where).symlink_to(tmp_path / "elsewhere")
+    result = mtl("eval", "run=outputs/x", "bootstrap=0", "name=e")
+    assert (result.code, result.out) == (2, "")
+    assert f"outputs/x/{where} is a link to {tmp_path}/elsewhere" in result.err
+    assert [p.name for p in (tmp_path / "elsewhere").iterdir()] == ["predictions"]
+
+
+def test_a_series_stops_when_its_folder_has_gone(mtl, tmp_path, monkeypatch):
+    from mtl_cli.recipes import series
+
+    train = series.train
+
+    def moved(asked):
+        path = train(asked)
+        (tmp_path / "outputs/x").rename(tmp_path / "moved")
+        return path
+
+    monkeypatch.setattr(series, "train", moved)
+    result = mtl("train", *WORDS, "seeds=[1,2]")
+    assert (result.code, result.out) == (1, "")
+    assert "outputs/x" in result.err
+    assert [p.name for p in (tmp_path / "moved").iterdir()] == ["seed_1"]
+
+
+def test_a_sweep_stops_when_its_folder_has_gone(mtl, tmp_path, monkeypatch):
+    from mtl_cli.recipes import sweep
+
+    train = sweep.train
+
+    def moved(asked):
+        train(asked)
+        (tmp_path / "outputs/x").rename(tmp_path / "moved")
+
+    monkeypatch.setattr(sweep, "train", moved)
+    result = mtl("train", "-m", *WORDS, "seed=1,2")
+    assert (result.code, result.out) == (1, "")
+    assert "outputs/x has gone" in result.err
+    assert not (tmp_path / "outputs/x").exists()
+    assert (tmp_path / "moved/seed=1/summary.json").is_file()

@@ -320,3 +320,13 @@ def test_names_that_the_system_refuses_are_told(outputs, mtl, path):
         result = mtl(*words)
         assert (result.code, result.out) == (2, "")
         assert "Traceback" not in result.err
+
+
+def test_clean_lists_what_goes(outputs, mtl):
+    run = outputs("a", rte=0.5)
+    (run / ".env.json.0a1b2c3d").write_text("{")
+    for words in (["--dry-run"], []):
+        result = mtl("runs", "clean", *words)
+        assert (result.code, result.out) == (0, "outputs/a/.env.json.0a1b2c3d\n")
+    assert mtl("runs", "clean").out == ""
+    assert not (run / ".env.json.0a1b2c3d").exists()
