@@ -223,7 +223,7 @@ def _check_same_looks(path: Path, look_ahead: float | None) -> None:
     """Raise `ConfigError` if a run that goes on has been measured in another way."""
     if not path.is_file():
         return
-    for record in _records(path.parent):
+    for record in (record.raw for record in read_metrics(path, may_be_cut=True)):
         if record.get("event") == "gradients" and record.get("look_ahead") != look_ahead:
             has, asked = (
                 f"look_ahead={rate}" if rate else "kind=cosine" for rate in (record.get("look_ahead"), look_ahead)

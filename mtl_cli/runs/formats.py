@@ -249,16 +249,27 @@ class MetricsRecord:
     """The whole record."""
 
 
-def read_metrics(path: Path) -> list[MetricsRecord]:
-    """What was recorded at which step. Raises `UnreadableError`; says in which line."""
+def read_metrics(path: Path, *, may_be_cut: bool = False) -> list[MetricsRecord]:
+    """What was recorded at which step.
+
+    Args:
+        path: metrics.jsonl.
+        may_be_cut: of a run that was killed, the last line may be half a line; it is left out.
+
+    Raises:
+        UnreadableError: it is missing or damaged; says in which line.
+    """
     found = []
-    for raw in _lines(path, dict[str, Any]):
+    for raw in _lines(path, dict[str, Any], may_be_cut):
         found.append(replace(_converted(raw, MetricsRecord, path, _FOREIGN), raw=raw))
     return found
 
 
-def _lines(path: Path, form: Any) -> Iterator[Any]:
-    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+def _lines(path: Path, form: Any, may_be_cut: bool = False) -> Iterator[Any]:
+    content = read_bytes(path)
+    if may_be_cut:
+        content = content[: content.rfind(b"\n") + 1]
+    for number, line in enumerate(content.splitlines(), start=1):
         yield _decoded(line, form, path, _FOREIGN, f" in line {number}")
 
 
