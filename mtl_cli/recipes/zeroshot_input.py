@@ -17,6 +17,7 @@ from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.recipes.blocks import BLOCK
 from mtl_cli.recipes.zeroshot_gold import KEYS, GoldLabels
+from mtl_cli.recipes.zeroshot_task import limited_rows
 from mtl_cli.tasks.class_names import rows_by_name
 from mtl_cli.tasks.files import Options, Row, class_names, expanded, read_file, read_stream, text_of, text_stream
 from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
@@ -112,6 +113,8 @@ class Texts:
     ) -> None:
         self._given = rows
         self._section, self._labels, self._least = config.input, labels, least
+        self._limit = config.limit
+        self._limited: Callable[[], Iterator[Row]] | None = None
         self._several = config.decide.multi_label
         self._gold: GoldLabels | None = None
         file = self._section.file
@@ -173,7 +176,7 @@ class Texts:
         block = list(itertools.islice(rows, BLOCK)) if self._streamed else []
         cells = (
             (row, row.column(column, "--label-column"), self._set(row if self._section.labels_column else None))
-            for row in (block if self._streamed else self._rows())
+            for row in (block if self._streamed else self._all_rows())
             if self._has_gold(row, column)
         )
         self._for_gold(lambda gold: gold.decide(cells))
@@ -210,6 +213,16 @@ class Texts:
         return names
 
     def _rows(self) -> Iterator[Row]:
+        """The rows that are answered: of a file as many as `limit` says, of a stream the first ones."""
+        if self._limit is None or self._given is not None:
+            return self._all_rows()
+        if self._streamed:
+            return itertools.islice(self._all_rows(), self._limit)
+        if self._limited is None:
+            self._limited = limited_rows(self._all_rows, self._limit)
+        return self._limited()
+
+    def _all_rows(self) -> Iterator[Row]:
         if self._given is not None:
             yield from self._given()
         elif self._streamed:

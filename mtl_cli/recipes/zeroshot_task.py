@@ -66,7 +66,7 @@ def of_task(config: ZeroshotConfig) -> TaskTexts | None:
         labels=config.labels or _entries(labels),
     )
     named = _Named(bound.task, frozenset(left_out))
-    rows = _drawn(lambda: (row for one in found for row in named(one)), config.limit)
+    rows = limited_rows(lambda: (row for one in found for row in named(one)), config.limit)
     return TaskTexts(asked, rows, "; ".join(sorted(notes)))
 
 
@@ -103,8 +103,8 @@ def _entries(labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return entries
 
 
-def _drawn(rows: Callable[[], Iterator[Row]], limit: int | None) -> Callable[[], Iterator[Row]]:
-    """Some of the rows, in their order; the rows are counted first."""
+def limited_rows(rows: Callable[[], Iterator[Row]], limit: int | None) -> Callable[[], Iterator[Row]]:
+    """At most so many of the rows, in their order; the rows are counted first, and which they are follows from their number alone."""
     if limit is None:
         return rows
     count = sum(1 for _ in rows())

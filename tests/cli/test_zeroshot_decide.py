@@ -1,5 +1,6 @@
 """What stands above every engine: priors, temperature, abstention, several labels, run folders."""
 
+import io
 import json
 
 import pytest
@@ -141,3 +142,26 @@ def test_keys_without_effect_are_reported(mtl, gold):
     assert "has no effect" not in mtl(*BASE, "--file", gold(GOLD), "calibrate.sample=9", "--prior", "sample").err
     bare = mtl(*BASE, "--text", "x", "bootstrap=7")
     assert "bootstrap has no effect: no row that is scored has a gold label" in bare.err
+
+
+def test_a_limit_takes_the_same_rows_of_a_file_for_every_seed_and_the_first_of_a_stream(mtl, gold, monkeypatch):
+    path = gold(GOLD)
+    words = ("--file", path, "limit=7", "out.folder=never")
+    few, other = mtl(*BASE, *words), mtl(*BASE, *words, "seed=5", "--prior", "sample")
+    assert few.code == 0, few.err
+    texts = [answer["text"] for answer in answers(few.out)]
+    assert texts == [answer["text"] for answer in answers(other.out)]
+    everything = [text for text, _ in GOLD]
+    assert len(texts) == 7
+    assert texts == [text for text in everything if text in texts] != everything[:7]
+    assert len(answers(mtl(*BASE, "--file", path, "limit=700").out)) == len(GOLD)
+    named = mtl(*BASE, "--text", "x", "--text", "y", "limit=1")
+    assert "limit has no effect: --text names every text" in named.err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo\nthree\n")))
+    assert [answer["text"] for answer in answers(mtl(*BASE, "limit=2").out)] == ["one", "two"]
+
+
+def test_the_doctor_takes_the_limit_of_a_file(mtl, gold):
+    result = mtl("doctor", "--labels", "pos,neg", "backbone=tiny", "--file", gold(GOLD), "limit=5", "--json", "-q")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["texts"] == 5
