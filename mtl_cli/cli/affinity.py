@@ -16,6 +16,7 @@ from mtl_cli.cli.common import (
     composed,
     print_config,
     quiet_libraries,
+    report_idle,
 )
 from mtl_cli.cli.completion import primary_of
 
@@ -65,6 +66,7 @@ def command(
     if cfg:
         print_config(config.values)
         return
+    report_idle(primary, overrides or [], config.values)
     from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
     from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig

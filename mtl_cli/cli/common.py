@@ -44,6 +44,24 @@ def composed(primary: str, overrides: list[str] | None, config_dir: str | None) 
     return compose(primary, overrides or [], user_config_dirs(config_dir))
 
 
+def report_idle(primary: str, overrides: list[str], values: dict[str, Any], *, several: bool = False) -> None:
+    """Warn of keys that the user gives and that change nothing in this call.
+
+    Raises:
+        ConfigError: some of them are surely mistakes.
+    """
+    import logging
+
+    from mtl_cli.config.keys import Call, given_keys, idle_faults, idle_keys, idle_warnings
+    from mtl_cli.errors import ConfigError
+
+    found = list(idle_keys(primary, Call(values, given_keys(overrides), several)))
+    if faults := idle_faults(found):
+        raise ConfigError(faults)
+    for line in idle_warnings(found):
+        logging.getLogger("mtl_cli").warning("%s", line)
+
+
 def print_config(values: dict[str, Any]) -> None:
     """Write a config to standard output as YAML; what came from the environment as it was written."""
     import yaml

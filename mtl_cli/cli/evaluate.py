@@ -14,6 +14,7 @@ from mtl_cli.cli.common import (
     composed,
     print_config,
     quiet_libraries,
+    report_idle,
 )
 
 
@@ -51,6 +52,7 @@ def command(
     from mtl_cli.config.schema import EvalConfig
 
     checked = read(EvalConfig, config.values)
+    report_idle("eval", overrides or [], config.values)
     quiet_libraries()
     from mtl_cli.recipes.evaluate import evaluate
 

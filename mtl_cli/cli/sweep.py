@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mtl_cli.cli.common import composed, print_config, quiet_libraries
+from mtl_cli.cli.common import composed, print_config, quiet_libraries, report_idle
 
 if TYPE_CHECKING:
     from mtl_cli.recipes.asked import Asked
@@ -39,7 +39,9 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
 
     axes = varied(overrides)
     _check_keys(axes)
-    section = composed("train", first(overrides), config_dir).values["search"]
+    values = composed("train", first(overrides), config_dir).values
+    report_idle("train", overrides, values, several=True)
+    section = values["search"]
     if section["trials"] is not None:
         _run_search(overrides, axes, section["scale"], config_dir, show=show)
         return

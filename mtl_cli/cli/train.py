@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+from mtl_cli.cli.common import (
+    ConfigDir,
+    Debug,
+    Overrides,
+    Quiet,
+    ShowConfig,
+    composed,
+    print_config,
+    quiet_libraries,
+    report_idle,
+)
 
 if TYPE_CHECKING:
     from mtl_cli.recipes.asked import Asked
@@ -61,6 +71,7 @@ def command(
     from mtl_cli.config.schema import TrainConfig
 
     checked = read(TrainConfig, config.values)
+    report_idle("train", overrides or [], config.values)
     quiet_libraries()
     from mtl_cli.recipes.asked import Asked
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, composed, print_config, quiet_libraries
+from mtl_cli.cli.common import (
+    ConfigDir,
+    Debug,
+    Overrides,
+    Quiet,
+    ShowConfig,
+    composed,
+    print_config,
+    quiet_libraries,
+    report_idle,
+)
 
 
 def command(
@@ -41,6 +51,7 @@ def command(
     from mtl_cli.config.schema_transfer import TransferConfig
 
     checked = read(TransferConfig, config.values)
+    report_idle("transfer", overrides or [], config.values)
     quiet_libraries()
     from mtl_cli.recipes.asked import Asked
     from mtl_cli.recipes.transfer import transfer

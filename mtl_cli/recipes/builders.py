@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.recipes.length import evaluated_every
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.weighting.base import Weighting
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting, 
     faults.extend(_rows_faults(config, sampler, weighting))
     if faults:
         raise ConfigError(faults)
+    if (
+        config.eval.patience is not None
+        and config.eval.every != "end"
+        and evaluated_every(config, length) >= length.steps
+    ):
+        log.warning("eval.patience has no effect here: no evaluation comes before the last of %d steps", length.steps)
 
 
 def _weighting_faults(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> Iterator[Fault]:
