@@ -73,6 +73,9 @@ def command(
 
     if primary == "affinity":
         checked = read(AffinityConfig, config.values)
+        from mtl_cli.recipes.preflight import preflight
+
+        preflight(checked)
         quiet_libraries()
         from mtl_cli.recipes.affinity import affinity_of_training
         from mtl_cli.recipes.asked import Asked

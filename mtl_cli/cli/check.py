@@ -24,6 +24,9 @@ def command(
     from mtl_cli.config.schema import TrainConfig
 
     checked = read(TrainConfig, config.values)
+    from mtl_cli.recipes.preflight import preflight
+
+    preflight(checked)
     quiet_libraries()
     from mtl_cli.recipes.check import check
 

@@ -49,6 +49,7 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
     if show:
         _print(found.asked)
         return
+    _preflight(found.asked)
     quiet_libraries()
     from mtl_cli.recipes.sweep import sweep
 
@@ -65,6 +66,7 @@ def _run_search(overrides: list[str], varied: list[str], scale: str, config_dir:
     if show:
         _print(whole.asked)
         return
+    _preflight(whole.asked)
     quiet_libraries()
     from mtl_cli.recipes.search import Space, search
 
@@ -77,6 +79,15 @@ def _run_search(overrides: list[str], varied: list[str], scale: str, config_dir:
     _report(
         failed, whole.asked[0].config.search.trials or 0, folder, "goes on, with a larger search.trials if it is given"
     )
+
+
+def _preflight(points: Sequence[Asked]) -> None:
+    """Look at what the points need; those that read the same data by the same method once."""
+    from mtl_cli.recipes.preflight import preflight
+
+    distinct = {repr((p.config.tasks, p.config.data, p.config.weighting.name)): p.config for p in points}
+    for config in distinct.values():
+        preflight(config, sweep=True)
 
 
 def _named(asked: Asked, name: str) -> Asked:

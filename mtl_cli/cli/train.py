@@ -72,6 +72,9 @@ def command(
 
     checked = read(TrainConfig, config.values)
     report_idle("train", overrides or [], config.values)
+    from mtl_cli.recipes.preflight import preflight
+
+    preflight(checked)
     quiet_libraries()
     from mtl_cli.recipes.asked import Asked
 

@@ -52,6 +52,9 @@ def command(
 
     checked = read(TransferConfig, config.values)
     report_idle("transfer", overrides or [], config.values)
+    from mtl_cli.recipes.preflight import preflight
+
+    preflight(checked)
     quiet_libraries()
     from mtl_cli.recipes.asked import Asked
     from mtl_cli.recipes.transfer import transfer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mtl_cli.errors import Fault
@@ -121,6 +122,28 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
         "sample": "mtl_cli.zeroshot.priors.sample:BatchCalibration",
     },
 }
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Packages beyond the base installation."""
+
+    name: str
+    """As `pip install 'mtl-cli[NAME]'` has it."""
+    modules: tuple[str, ...]
+    """What is imported."""
+
+
+_QP = Extra("solvers", ("qpsolvers", "quadprog"))
+EXTRAS: Mapping[tuple[str, str], Extra] = {
+    **{("weighting", name): _QP for name in ("upgrad", "dualproj")},
+    ("weighting", "cagrad"): Extra("solvers", ("cvxpy", "clarabel")),
+    ("weighting", "nash_mtl"): Extra("solvers", ("cvxpy", "ecos")),
+    ("launcher", "submitit"): Extra("submitit", ("submitit",)),
+    ("launcher", "ray"): Extra("ray", ("ray",)),
+    ("search", ""): Extra("search", ("optuna",)),
+}
+"""Members that need an extra, so that this can be told without importing them."""
 
 
 def resolve(family: str, name: str) -> Callable[..., Any]:

@@ -18,7 +18,6 @@ from mtl_cli.recipes.length import evaluated_every
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.weighting.base import Weighting
 
-
 log = logging.getLogger(__name__)
 
 
