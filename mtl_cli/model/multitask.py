@@ -92,7 +92,7 @@ class MultiTaskModel(nn.Module):
         """Trained parameters that a weighting looks at, with their names.
 
         Args:
-            params: `all` that tasks share; N: those of them in the highest N layers; `lora`; `everything`: the heads too; else a
+            params: `all` that tasks share; N: those of them in the highest N layers; `everything`: the heads too; else a
                 regular expression that is searched for in the names of shared ones.
 
         Raises:
@@ -109,10 +109,10 @@ class MultiTaskModel(nn.Module):
             found = [(name, p) for name, p in shared if (self.depth(name) or 0) > lowest]
         else:
             try:
-                pattern = re.compile("lora_" if params == "lora" else params)
+                pattern = re.compile(params)
             except re.error as error:
                 raise ValueError(
-                    f"'{params}' is neither all, a number of layers, lora, nor a regular expression: {error}"
+                    f"'{params}' is neither all, a number of layers, nor a regular expression: {error}"
                 ) from error
             found = [(name, p) for name, p in shared if pattern.search(name)]
         if not shared:

@@ -316,7 +316,7 @@ def _written(folder: Path, found: Proposal, question: _Question, final: Path) ->
     }
     about = f"Groups of tasks by {found.by}, score {found.chosen.score:.6g}"
     text = f"# {command}    {about}\n{yaml.safe_dump(sharing, sort_keys=False, allow_unicode=True, default_flow_style=None)}"
-    with explained(folder):
+    with explained(folder, ""):
         (configs / "sharing").mkdir(parents=True, exist_ok=True)
         write_text(configs / "sharing" / "affinity.yaml", text)
         measured = dataclasses.asdict(question.measure)

@@ -86,7 +86,7 @@ def doctor(question: DoctorQuestion) -> Diagnosis:
     path = examination.config.doctor.suggest
     if path is not None:
         folder = Path(path).expanduser().parent
-        with explained(folder):
+        with explained(folder, "doctor.suggest"):
             write_text(Path(path).expanduser(), found.suggested)
     return found
 

@@ -59,10 +59,10 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     with answer_folder(run.place, "evals", name) as folder:
         scores = score(
             scored,
-            Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None),
+            Scoring(model, fabric, config.batch_tokens, config.bootstrap, config.seed, lambda: None, key=""),
             folder / "predictions",
         )
-        with explained(folder):
+        with explained(folder, ""):
             write_text(folder / "config.yaml", yaml.safe_dump(as_written(values), sort_keys=False, allow_unicode=True))
             summary = {
                 "status": "done",

@@ -49,6 +49,8 @@ class Scoring:
     tick: Callable[[], None]
     outputs: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     """Outputs of this very model by task and set: what is there is not computed again, what is computed is put there."""
+    key: str = "run.outputs"
+    """Config key by which the folder of the predictions is chosen; empty inside a run folder."""
 
 
 def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = None) -> list[TaskScore]:
@@ -76,7 +78,8 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
                 task.metrics, name, gold_N, predicted_N, len(task.kind.classes), scoring.rounds, scoring.seed
             )
             if predictions is not None:
-                _write_predictions(_file(predictions, task.name, name), task.kind, own, encoded, decoded)
+                file = _file(predictions, task.name, name)
+                _write_predictions(file, task.kind, own, encoded, decoded, scoring.key)
         if metrics:
             better = all(metric.higher_is_better for metric in task.metrics.values())
             scores.append(TaskScore(task.name, tuple(metrics), better, task.sets[0].origin.note))
@@ -120,9 +123,9 @@ def _file(predictions: Path, task: str, set_name: str) -> Path:
     return predictions / f"{task}.{set_name}.jsonl"
 
 
-def _write_predictions(path: Path, kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded) -> None:
+def _write_predictions(path: Path, kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded, key: str) -> None:
     rows = _prediction_rows(kind, own, encoded, decoded)
-    with explained(path.parent):
+    with explained(path.parent, key):
         path.parent.mkdir(exist_ok=True)  # no parents: a run folder that has gone is not made again
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 

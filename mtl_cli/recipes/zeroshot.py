@@ -90,7 +90,7 @@ def _into_folder(session: _Session, write: Callable[[Answer], None]) -> Path:
             if folder.finished:
                 log.info("%s is finished: nothing to do", path)
                 return path
-        with logging_to(path / "log.txt", quiet=False):
+        with logging_to(path / "log.txt", quiet=False, key="out.outputs"):
             _Filling(session, folder, write).go()
         return path
     finally:
@@ -204,7 +204,7 @@ class _Session:
             log.warning("%s is not written: no row that is scored has a gold label", curve)
         elif curve:
             path = Path(curve).expanduser()
-            with explained(path.parent):
+            with explained(path.parent, "decide.curve"):
                 write_text(path, coverage_csv(result.curve))
         return result
 
@@ -288,19 +288,19 @@ class _Filling:
         session.load(known, words if self._folder.started and words.is_file() else None)
         self._folder.place.check()
         if not self._folder.started:
-            with explained(self._path):
+            with explained(self._path, "out.outputs"):
                 write_json(self._path / "env.json", self._environment())
             self._folder.begin(session.question.values(), session.question.overrides)
         if session.words is not None:
-            with explained(self._path):
+            with explained(self._path, "out.outputs"):
                 write_text(words, session.words)
         if known is None:
-            with explained(self._path):
+            with explained(self._path, "out.outputs"):
                 write_json(self._decision, self._decision_values())
         kept, begun = self._take_answered()
-        with explained(self._path):
+        with explained(self._path, "out.outputs"):
             self._predictions.parent.mkdir(exist_ok=True)
-        answers = MetricsLog(self._predictions, kept, self._folder.place)
+        answers = MetricsLog(self._predictions, kept, self._folder.place, "out.outputs")
         stop = Stop()
         try:
             with signals_to(stop):
@@ -349,7 +349,7 @@ class _Filling:
 
     def _finish(self, result: Result) -> None:
         self._folder.place.check()
-        with explained(self._path):
+        with explained(self._path, "out.outputs"):
             if result.curve:
                 write_text(self._path / "curve.csv", coverage_csv(result.curve))
             write_json(

@@ -58,7 +58,7 @@ def compare_engines(points: Sequence[Point], folder: Path) -> EngineTable | None
         return None
     runs = [folder / str(config.out.name).rpartition("/")[2] for config in configs]
     found = _table([point.shown for point in points], runs, folder, configs[0])
-    with explained(folder):
+    with explained(folder, "out.outputs"):
         write_json(folder / "compare.json", plain(dataclasses.asdict(found)))
     return found
 

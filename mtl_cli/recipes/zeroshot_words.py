@@ -29,7 +29,7 @@ def find_words(config: ZeroshotConfig, verbalizer: Verbalizer, labels: LabelSets
         _tell(expansions)
     if config.words_file is not None:
         path = Path(config.words_file).expanduser()
-        with explained(path.parent):
+        with explained(path.parent, "words_file"):
             write_text(path, words_yaml(plain, expansions, config.words_file))
         log.info("words    %s has them, with what was dropped and why; --labels reads it", path)
     return words_yaml(plain, expansions, "words.yaml")

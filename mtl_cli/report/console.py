@@ -43,13 +43,13 @@ def setup_messages(quiet: bool = False) -> None:
 
 
 @contextmanager
-def logging_to(path: Path, quiet: bool) -> Iterator[None]:
+def logging_to(path: Path, quiet: bool, key: str = "run.outputs") -> Iterator[None]:
     """Send messages to a file too; with `quiet` to neither (the other processes of a distributed run)."""
     if quiet:
         _ROOT.setLevel(logging.CRITICAL)
         yield
         return
-    with explained(path.parent):
+    with explained(path.parent, key):
         handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(_Redacted("%(asctime)s %(levelname)-7s %(message)s"))
     _ROOT.addHandler(handler)

@@ -18,23 +18,39 @@ from mtl_cli.errors import RunError
 
 
 @contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write into a message."""
+def explained(folder: Path, key: str = "run.outputs") -> Iterator[None]:
+    """Turn an operating system's refusal to write into a message.
+
+    Args:
+        folder: that is written in.
+        key: config key by which the place is chosen; empty inside a run folder that was there before.
+    """
     try:
         yield
     except OSError as error:
-        raise RunError(why(folder, error)) from error
+        raise RunError(why(folder, error, key)) from error
 
 
-def why(folder: Path, error: OSError) -> str:
-    """One sentence on a failed write and the remedy."""
+def why(folder: Path, error: OSError, key: str = "run.outputs") -> str:
+    """One sentence on a failed write and the remedy; `key` as in `explained`."""
+    place = f"{key}=DIR" if key.endswith(".outputs") else f"{key}=PATH"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left to write in {folder}. Free some, or write elsewhere with run.outputs=DIR; what was saved before is whole."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"no right to write in {folder}. Choose another folder with run.outputs=DIR or MTL_OUTPUTS."
+        elsewhere = f", or write elsewhere with {place}" if key else ""
+        return f"no space left to write in {folder}. Free some{elsewhere}; what was saved before is whole."
     if error.errno == errno.ENAMETOOLONG:
-        return f"cannot write in {shortened(folder)}: the name is too long. Give a shorter one."
-    return f"cannot write in {folder}: {error.strerror or error}. Choose another folder with run.outputs=DIR or MTL_OUTPUTS."
+        shorter = (
+            f"Give a shorter one with {key.removesuffix('outputs')}name"
+            if key.endswith("outputs")
+            else "Give a shorter one"
+        )
+        return f"cannot write in {shortened(folder)}: the name is too long. {shorter}."
+    variable = " or MTL_OUTPUTS" if key.endswith(".outputs") else ""
+    remedy = (
+        f"Choose another folder with {place}{variable}" if key else "Let it be written, or work on a copy of the run"
+    )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"permission denied: {folder} cannot be written. {remedy}."
+    return f"cannot write in {folder}: {error.strerror or error}. {remedy}."
 
 
 def shortened(path: Path) -> str:

@@ -59,7 +59,8 @@ class RunFolder:
         self.path = path
         self.made = not os.path.lexists(path)
         """Whether the folder was not there before."""
-        with explained(path):
+        self._key = f"{section}.outputs"
+        with explained(path, self._key):
             path.mkdir(parents=True, exist_ok=True)
             # Held open, so that no other folder can be given this one's inode while we write.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -86,7 +87,7 @@ class RunFolder:
     def begin(self, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Mark the folder as a run."""
         self.place.check()
-        begin(self.path, config, overrides)
+        begin(self.path, config, overrides, self._key)
         self.started = True
 
     def discard_unstarted(self) -> None:
@@ -201,9 +202,9 @@ def clean_scratch(*folders: Path) -> None:
                 file.unlink()
 
 
-def begin(path: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Write what was asked; the config last, since it marks the folder as a run."""
-    with explained(path):
+def begin(path: Path, config: Mapping[str, Any], overrides: Sequence[str], key: str = "run.outputs") -> None:
+    """Write what was asked; the config last, since it marks the folder as a run. `key` chooses the place, for messages."""
+    with explained(path, key):
         write_text(path / "overrides.txt", "".join(f"{text}\n" for text in redacted_words(overrides)))
         write_text(path / "config.yaml", yaml.safe_dump(as_written(config), sort_keys=False, allow_unicode=True))
 
@@ -230,7 +231,7 @@ def answer_folder(place: Place, kind: str, name: str) -> Iterator[Path]:
         )
     with contextlib.ExitStack() as stack:
         place.check()
-        with explained(parent):
+        with explained(parent, ""):
             parent.mkdir(exist_ok=True)
             stack.callback(_remove_empty, parent)
             recover(parent)
@@ -291,12 +292,12 @@ def open_run(path: Path, if_exists: IfExists, section: str = "run", outputs: Pat
     if outputs is not None:
         _refuse_linked_parts(path, outputs)
     if not is_file(path / "config.yaml") and is_folder(path):
-        with explained(path):
+        with explained(path, f"{section}.outputs"):
             if any(not _UNSTARTED.fullmatch(p.name) for p in path.iterdir()):
                 raise ConfigError(f"{path} exists and holds no run of mtl. Give another {section}.name.")
     folder = RunFolder(path, section)
     try:
-        with explained(path):
+        with explained(path, f"{section}.outputs"):
             refuse_links(path)
         clean_scratch(path, path / "predictions")
         if folder.started and if_exists == "error":

@@ -18,13 +18,14 @@ class MetricsLog:
         path: the file.
         keep: bytes to keep of what is there: what was written before the checkpoint that a resumed run goes on from.
         place: the run folder; checked before each record. None: whatever the path names.
+        key: config key by which the place is chosen, for messages.
     """
 
-    def __init__(self, path: Path, keep: int, place: Place | None = None) -> None:
-        self._path, self._place = path, place
+    def __init__(self, path: Path, keep: int, place: Place | None = None, key: str = "run.outputs") -> None:
+        self._path, self._place, self._key = path, place, key
         if place is not None:
             place.check()
-        with explained(path.parent):
+        with explained(path.parent, key):
             self._stream: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
             # A file that was lost or cut since then is not filled up with zeros.
             self._stream.truncate(min(keep, path.stat().st_size))
@@ -39,11 +40,11 @@ class MetricsLog:
         """Add one line. Raises `RunError` if that fails, or the run folder has gone."""
         if self._place is not None:
             self._place.check()
-        with explained(self._path.parent):
+        with explained(self._path.parent, self._key):
             self._stream.write((json.dumps(plain(record), ensure_ascii=False) + "\n").encode())
             self._stream.flush()
 
     def close(self) -> None:
         """Close the file."""
-        with explained(self._path.parent):  # after a write that failed, this tries once more
+        with explained(self._path.parent, self._key):  # after a write that failed, this tries once more
             self._stream.close()

@@ -37,7 +37,7 @@ class Chosen:
     """Which parameters a method wants task gradients of, and how they are kept."""
 
     params: str | int
-    """`all` shared ones; N: those of the highest N layers; `lora`; `everything` (heads too); else a regular expression on names."""
+    """`all` shared ones; N: those of the highest N layers; `everything` (heads too); else a regular expression on names."""
     dtype: RowDtype = "float32"
     sparse: bool = True
     """Rows of an embedding table that no token of the step asks for may be left out of J: they are zero for every task."""

@@ -110,7 +110,7 @@ def test_the_depth_of_a_parameter_is_its_layer():
 @pytest.mark.parametrize(
     ("params", "words"),
     [("nonesuch", "meant by 'nonesuch'; one of them is called sharing"), ("lora", "meant by 'lora'"),
-     ("(", r"'\(' is neither all, a number of layers, lora, nor a regular expression")],
+     ("(", r"'\(' is neither all, a number of layers, nor a regular expression")],
 )  # fmt: skip
 def test_a_choice_without_parameters_is_refused_with_a_name_that_there_is(params, words):
     with pytest.raises(ValueError, match=words):

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +34,9 @@ def test_a_write_that_fails_leaves_the_old_text_and_no_scratch_file(tmp_path, mo
     [
         (errno.ENOSPC, "no space left to write in .*run.outputs=DIR; what was saved before is whole"),
         (errno.EDQUOT, "no space left"),
-        (errno.EACCES, "no right to write in .*MTL_OUTPUTS"),
-        (errno.EPERM, "no right to write"),
-        (errno.EROFS, "no right to write"),
+        (errno.EACCES, "permission denied: .*MTL_OUTPUTS"),
+        (errno.EPERM, "permission denied"),
+        (errno.EROFS, "permission denied"),
         (errno.EIO, "cannot write in .*: it broke. Choose another folder"),
     ],
 )
@@ -65,3 +66,18 @@ def test_a_digest_is_that_of_the_whole_content(tmp_path):
     content = bytes(range(256)) * 20_000  # more than one block
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("run.outputs", "Choose another folder with run.outputs=DIR or MTL_OUTPUTS."),
+        ("out.outputs", "Choose another folder with out.outputs=DIR or MTL_OUTPUTS."),
+        ("decide.curve", "Choose another folder with decide.curve=PATH."),
+        ("", "Let it be written, or work on a copy of the run."),
+    ],
+)
+def test_the_remedy_names_the_key_of_this_place(key, remedy):
+    with pytest.raises(RunError) as caught, explained(Path("a"), key):
+        raise OSError(errno.EACCES, "closed")
+    assert str(caught.value) == f"permission denied: a cannot be written. {remedy}"

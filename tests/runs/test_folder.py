@@ -177,7 +177,7 @@ def test_a_file_in_the_place_of_the_folder_is_explained(tmp_path):
         open_run(tmp_path / "run" / "below", "error")
 
 
-@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "no right to write")])
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "permission denied")])
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path, monkeypatch, number, words):
     def refuse(self, *args, **kwargs):
         raise OSError(number, "refused")
