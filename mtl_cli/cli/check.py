@@ -26,7 +26,7 @@ def command(
     checked = read(TrainConfig, config.values)
     from mtl_cli.recipes.preflight import preflight
 
-    preflight(checked)
+    preflight(checked, goes_on=True)
     quiet_libraries()
     from mtl_cli.recipes.check import check
 

@@ -17,19 +17,22 @@ from mtl_cli.tasks.rows import Row
 _SPLITS = ("train", "validation")
 
 
-def preflight(config: TrainConfig, *, sweep: bool = False) -> None:
+def preflight(config: TrainConfig, *, sweep: bool = False, goes_on: bool = False) -> None:
     """Look at the first row of each local file, and at the packages that the chosen members need.
 
     Args:
         config: of the run.
         sweep: whether launcher and search count.
+        goes_on: whether the rows of all tasks are looked at anyway, with all that is wrong with them: then nothing is raised of
+            some tasks while others are in order.
 
     Raises:
         ConfigError: with everything that is missing, of all tasks together.
     """
     faults = [*_extra_faults(config, sweep=sweep), *_root_faults(config)]
-    for name, task in config.tasks.items():
-        faults += _task_faults(name, task, config)
+    of_tasks = [list(_task_faults(name, task, config)) for name, task in config.tasks.items()]
+    if faults or not goes_on or all(of_tasks):
+        faults += [fault for listed in of_tasks for fault in listed]
     if faults:
         raise ConfigError(faults)
 
