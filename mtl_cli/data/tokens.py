@@ -62,12 +62,43 @@ def stand_in_token(tokenizer: PreTrainedTokenizerFast) -> int:
 def _joint(
     task: Task, _: Sequence[Row], texts: Sequence[list[str]], hashes: Sequence[int], tokenizer: PreTrainedTokenizerFast
 ) -> list[TokenRow]:
-    found = tokenizer(*texts, truncation=True, max_length=task.max_length, return_attention_mask=False).encodings
+    found = _encoded(texts, task.max_length, tokenizer)
     nothing = stand_in_token(tokenizer)
     return [
         TokenRow(e.ids or [nothing], e.type_ids or [0], bool(e.overflowing), 0, h)
         for e, h in zip(found, hashes, strict=True)
     ]
+
+
+def _encoded(texts: Sequence[list[str]], max_length: int, tokenizer: PreTrainedTokenizerFast) -> list[Any]:
+    """Encodings cut to length. Of a long text that stands alone only an end is tokenised, if that gives the same tokens."""
+    letters = max(_LONG, _LETTERS_PER_TOKEN * max_length)
+    long_texts = [i for i, text in enumerate(texts[0]) if len(text) > letters] if len(texts) == 1 else []
+    ends = list(texts[0])
+    for i in long_texts:
+        ends[i] = _end_of(texts[0][i], letters, tokenizer.truncation_side)
+    given = [ends, *texts[1:]]
+    found = tokenizer(*given, truncation=True, max_length=max_length, return_attention_mask=False).encodings
+    for i in long_texts:
+        # Too few letters became tokens (a text of blanks, say): all of it may count.
+        if sum(len(rest.ids) for rest in found[i].overflowing) < _MARGIN:
+            whole = [texts[0][i]]
+            found[i] = tokenizer(whole, truncation=True, max_length=max_length, return_attention_mask=False).encodings[
+                0
+            ]
+    return list(found)
+
+
+_LONG, _LETTERS_PER_TOKEN, _MARGIN = 20_000, 32, 64
+
+
+def _end_of(text: str, letters: int, truncation_side: str) -> str:
+    """The beginning of a text (its end, if the tokenizer cuts on the left), up to a blank; all of it if there is none."""
+    if truncation_side == "left":
+        blank = text.find(" ", len(text) - letters)
+        return text[blank:] if blank >= 0 else text
+    blank = text.rfind(" ", 0, letters)
+    return text[:blank] if blank > 0 else text
 
 
 def _packed(

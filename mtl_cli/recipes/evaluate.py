@@ -96,7 +96,9 @@ def _asked_tasks(config: EvalConfig, run: StoredRun) -> dict[str, BoundTask]:
         if name not in chosen:
             faults.append(Fault(f"files.{name}", f"no task has this name. {did_you_mean(name, chosen)}"))
             continue
-        chosen[name] = dataclasses.replace(chosen[name], source=SourceConfig(files={config.split: file}))
+        usual = chosen[name].source
+        source = SourceConfig(files={config.split: file}, delimiter=usual.delimiter, quoting=usual.quoting)
+        chosen[name] = dataclasses.replace(chosen[name], source=source)
     faults += [
         Fault(f"heads.{name}", f"no task has this name. {did_you_mean(name, chosen)}")
         for name in config.heads or {}

@@ -118,3 +118,36 @@ def test_equal_texts_have_equal_hashes_and_empty_ones_have_none():
     assert found[0] == found[1] != 0
     assert [found[i] for i in (2, 4, 5)] == [0, 0, 0]
     assert len(set(found)) == 4
+
+
+WORDS = [f"word{i % 977}" for i in range(40_000)]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(
+    "text", [" ".join(WORDS), " " * 50_000 + "so " + " " * 300_000, "x" * 100_000, "é ü\n" * 60_000, "short"]
+)
+def test_of_a_long_text_no_more_is_tokenised_than_is_kept_and_the_tokens_are_the_same(side, text):
+    tokenizer = byte_tokenizer(64)
+    tokenizer.truncation_side = side
+    task = dataclasses.replace(pair_task(max_length=64), text=("a",))
+    (row,) = tokenised(task, rows((text, "")), tokenizer)
+    whole = tokenizer([text], truncation=True, max_length=64).encodings[0]
+    assert (list(row.ids), row.cut) == (whole.ids, bool(whole.overflowing))
+
+
+def test_a_long_text_costs_no_more_than_what_is_kept_of_it(monkeypatch):
+    tokenizer = byte_tokenizer(64)
+    lengths = []
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(tokenizer, name)
+
+        def __call__(self, texts, *more, **options):
+            lengths.extend(map(len, texts))
+            return tokenizer(texts, *more, **options)
+
+    task = dataclasses.replace(pair_task(max_length=64), text=("a",))
+    tokenised(task, rows((" ".join(WORDS), "")), Counted())
+    assert max(lengths) <= 20_000
