@@ -6,7 +6,7 @@ import functools
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,6 +117,8 @@ class Texts:
         self._limited: Callable[[], Iterator[Row]] | None = None
         self._several = config.decide.multi_label
         self._gold: GoldLabels | None = None
+        self._fault_of_rows: DataError | None = None
+        """What was wrong with a row, or the file, rather than with a gold label."""
         file = self._section.file
         waiting = sys.stdin is not None and not sys.stdin.isatty()
         self._streamed = file == "-" or (file is None and not self._section.texts and rows is None and waiting)
@@ -174,13 +176,20 @@ class Texts:
         """Find how the gold labels are read: of a file all of them, of a stream those of its first rows. Returns all rows."""
         self._gold = GoldLabels(self._section, column, several=self._several)
         block = list(itertools.islice(rows, BLOCK)) if self._streamed else []
-        cells = (
-            (row, row.column(column, "--label-column"), self._set(row if self._section.labels_column else None))
-            for row in (block if self._streamed else self._all_rows())
-            if self._has_gold(row, column)
-        )
+        cells = self._cells(column, block if self._streamed else self._all_rows())
         self._for_gold(lambda gold: gold.decide(cells))
         return itertools.chain(block, rows)
+
+    def _cells(self, column: str, rows: Iterable[Row]) -> Iterator[tuple[Row, Any, tuple[str, ...]]]:
+        """Each row that has a gold label, with it and the labels that the row may get."""
+        try:
+            for row in rows:
+                if self._has_gold(row, column):
+                    names = self._set(row if self._section.labels_column else None)
+                    yield row, row.column(column, "--label-column"), names
+        except DataError as error:
+            self._fault_of_rows = error
+            raise
 
     def _gold_of(self, row: Row, column: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
         return self._for_gold(lambda gold: gold.of(row, row.column(column, "--label-column"), names))
@@ -191,7 +200,7 @@ class Texts:
         try:
             return do(self._gold)
         except DataError as error:
-            if self._section.label_column is not None:
+            if self._section.label_column is not None or error is self._fault_of_rows:
                 raise
             raise DataError(
                 f"{str(error).rstrip('.')}. The column was taken for its name; to read no gold labels: --label-column ''"

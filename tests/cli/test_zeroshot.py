@@ -190,6 +190,23 @@ def test_a_file_that_is_not_there_is_told(refused):
     assert "there is no file t.csv" in refused("--file", "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("t.csv", "there is no file t.csv"),
+        (".", ". is a folder: name a file in it"),
+        ("x" * 5000 + ".csv", "File name too long"),
+        ("bad.jsonl", "bad.jsonl:2: broken JSON at column"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_not_blamed_on_its_gold_labels(refused, tmp_path, file, found):
+    (tmp_path / "bad.jsonl").write_text('{"text": "a", "label": "good"}\n{\n')
+    message = refused("--file", file)
+    assert found in message
+    assert "--label-column" not in message
+    assert len(message) < 400
+
+
 def test_an_empty_text_is_answered_too(ask):
     found = ask("--text", "", "--text", "x")
     assert texts_of(found) == ["", "x"]
