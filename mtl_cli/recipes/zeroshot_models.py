@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ from mtl_cli.zeroshot.methods.base import Method
 from mtl_cli.zeroshot.models import Classifier, Head, Member, Models, StandIn, weights_digest
 
 log = logging.getLogger(__name__)
+
+_KERNELS = ("MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+"""Environment variables that choose how the libraries multiply matrices."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ class AskedModels(Models):
         where = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
         threads = torch.get_num_threads()
         batches = f"precision {self._config.fabric.precision}, batch_tokens {self.batch_tokens}"
-        return f"torch {torch.__version__} on {device.type} {where}, threads {threads}, {batches}"
+        set_by_hand = "".join(f", {name}={os.environ[name]}" for name in _KERNELS if name in os.environ)
+        return f"torch {torch.__version__} on {device.type} {where}{set_by_hand}, threads {threads}, {batches}"
 
     def encoder(self) -> TextEncoder:
         """The encoder of the run, or the backbone."""

@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig
 
+from mtl_cli.config.question import Question
 from mtl_cli.model.backbone.tiny import byte_tokenizer
 from mtl_cli.recipes.blocks import BLOCK
+from mtl_cli.recipes.zeroshot_models import AskedModels
 from tests.model.test_masked import random_masked, saved
 from tests.zeroshot.language import save
 
@@ -150,3 +152,12 @@ def test_what_rounds_in_another_way_is_another_question(mtl, tmp_path):
     assert (result.code, result.out) == (2, "")
     assert "batch_tokens: the run has 1024, asked is 77" in result.err
     assert "fabric.precision: the run has 'auto', asked is 'bf16-mixed'" in result.err
+
+
+def test_kernels_that_are_set_by_hand_are_other_arithmetic(monkeypatch):
+    question = Question(("backbone=tiny",), {"labels": ["a", "b"], "input.texts": ["x"]})
+    models = AskedModels(question, question.config())
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    before = models.arithmetic()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert ", ONEDNN_MAX_CPU_ISA=AVX2, threads " in models.arithmetic() != before
