@@ -240,7 +240,12 @@ def test_a_text_scores_the_same_alone_in_a_batch_and_in_any_order(ask):
 def test_the_order_of_the_labels_permutes_the_scores_alone(ask):
     one, other = ask(*said(TEXTS), labels="good,bad,so so"), ask(*said(TEXTS), labels="so so,good,bad")
     assert scores(other) == pytest.approx(scores(one)[:, [2, 0, 1]], abs=1e-5)
-    assert [a["label"] for a in one.answers] == [a["label"] for a in other.answers]
+    best = np.sort(scores(one), axis=1)
+    clear = np.flatnonzero(
+        best[:, -1] - best[:, -2] > 1e-4
+    )  # other products of matrices may round a near tie to the other side
+    assert len(clear)
+    assert [one.answers[i]["label"] for i in clear] == [other.answers[i]["label"] for i in clear]
 
 
 def test_scores_are_probabilities_and_the_label_is_the_highest(ask):

@@ -77,7 +77,11 @@ def test_a_threshold_for_a_precision_is_found_on_rows_that_no_score_counts(ask, 
     assert "20 held gold texts" in err
     backwards, _ = ask(ROWS[::-1], *words)
     assert {a["text"] for a in backwards if "held" in a} == {a["text"] for a in answers if "held" in a}
-    assert {a["text"]: a["label"] for a in backwards} == {a["text"]: a["label"] for a in answers}
+    # Another order makes other batches, which may round a near tie to the other side.
+    clear = {a["text"] for a in answers if abs(a["scores"]["a"] - a["scores"]["b"]) > 1e-4}
+    assert len(clear) > 40
+    one, other = ({a["text"]: a["label"] for a in run if a["text"] in clear} for run in (backwards, answers))
+    assert one == other
 
 
 def test_a_thousand_labels_of_any_script_with_commas_and_braces(ask, tmp_path):
