@@ -143,9 +143,10 @@ def test_points_are_the_product_of_the_values_in_the_order_written(points, mtl):
     assert all(p.config.run.if_exists == "skip" for p in seen)
 
 
-def test_every_point_has_a_folder_name_of_its_own(points, mtl):
+def test_every_point_has_a_folder_name_of_its_own(points, mtl, tmp_path):
     seen, _ = points
-    mtl("train", "-m", "task=rte,[rte,sst2]", "sampler=uniform", "data.root=/a/b,null", "run.name=x")
+    (tmp_path / "a/b").mkdir(parents=True)
+    mtl("train", "-m", "task=rte,[rte,sst2]", "sampler=uniform", "data.root=a/b,null", "run.name=x")
     found = [p.config.run.name.split("/", 1)[1] for p in seen]
     assert len(set(found)) == 4
     assert all("/" not in name and name.isprintable() and " " not in name for name in found)
