@@ -61,7 +61,9 @@ def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
     """Open the shipped configs and the user's folders; inside, Hydra can compose and list."""
     for folder in config_dirs:
         if not folder.is_dir():
-            raise ConfigError(f"--config-dir: there is no folder {folder}")
+            raise ConfigError(
+                f"--config-dir: there is no folder {folder}. Give one that holds task/NAME.yaml and the like"
+            )
         hidden = [
             path for path in sorted(folder.rglob("*.yaml")) if (config_dir() / path.relative_to(folder)).is_file()
         ]

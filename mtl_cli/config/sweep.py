@@ -40,7 +40,7 @@ def points(overrides: Sequence[str]) -> list[list[str]]:
             how = "give values, range() or choice(), or search an interval with search.trials=N"
             raise ConfigError(f"'{text}': interval() and glob() list no points; {how}")
         if not axes[-1]:
-            raise ConfigError(f"'{text}' holds no value")
+            raise ConfigError(f"'{text}' holds no value. Give values, such as KEY=1,2")
     if (count := math.prod(map(len, axes))) > _MOST_POINTS:
         raise ConfigError(
             f"-m: {count:,} combinations of values, each a run; at most {_MOST_POINTS:,}. Give fewer values"
@@ -135,10 +135,14 @@ def _interval(text: str, override: Override, scale: str) -> Axis:
     low, high = cast(float, sweep.start), cast(float, sweep.end)
     tags = {str(tag) for tag in sweep.tags}
     if tags - {"log", "linear"} or len(tags) > 1:
-        raise ConfigError(f"'{text}': the tag of an interval is log or linear; found {', '.join(sorted(tags))}")
+        raise ConfigError(
+            f"'{text}': the tag of an interval is log or linear; found {', '.join(sorted(tags))}. Give one of the two"
+        )
     log = (tags or {scale}) == {"log"}
     if not -math.inf < low < high < math.inf:
-        raise ConfigError(f"'{text}': an interval goes from less to more; found {low} and {high}")
+        raise ConfigError(
+            f"'{text}': an interval goes from less to more; found {low} and {high}. Give interval(LOW,HIGH)"
+        )
     if log and low <= 0:
         raise ConfigError(f"'{text}': a log scale begins above 0. For this one: tag(linear,interval({low},{high}))")
     whole = isinstance(low, int) and isinstance(high, int)

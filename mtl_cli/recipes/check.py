@@ -146,7 +146,9 @@ def _open(rows: Rows, bound: BoundTask, faults: list[Fault]) -> list[EncodedSet]
 def _check_labels(bound: BoundTask, split: str, opened: list[EncodedSet]) -> None:
     """Raise `DataError` if there is nothing to learn from, or nothing to score."""
     if all(s.unlabelled == len(s) for s in opened):
-        raise DataError(f"no {split} row has a label in column '{bound.task.label}'")
+        raise DataError(
+            f"no {split} row has a label in column '{bound.task.label}'. Name another column (tasks.{bound.task.name}.label), or other rows"
+        )
     if split == "train":
         try:
             bound.task.kind.fitted(opened[0].labels_N)

@@ -46,7 +46,9 @@ class Lambdas:
             try:
                 found.append(self._value(name, step))
             except ValueError as error:
-                raise RunError(f"step {step + 1}: the weight of task '{name}': {error}") from None
+                raise RunError(
+                    f"step {step + 1}: the weight of task '{name}': {error}. Give an expression that stays finite and 0 or more"
+                ) from None
         return found
 
     def by_task(self, step: int) -> dict[str, float]:

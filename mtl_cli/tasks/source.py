@@ -167,7 +167,9 @@ def _local(task: Task, split: str, places: Places, tried: list[str]) -> list[Ori
             raise ConfigError("data.source=local needs data.root=DIR, a folder that holds <task>/<split>.jsonl")
         return []
     if not places.root.is_dir():
-        raise ConfigError(f"data.root: there is no folder {places.root}")
+        raise ConfigError(
+            f"data.root: there is no folder {places.root}. Give the folder that holds <task>/<split>.jsonl"
+        )
     folder = places.root / task.source.folder
     found = _folder_sets(task, "local", folder, split)
     if not found:

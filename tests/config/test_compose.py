@@ -299,7 +299,10 @@ def test_without_a_folder_only_ours_are_listed():
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
-    assert wrong(dirs=[tmp_path / "nowhere"])[""] == f"--config-dir: there is no folder {tmp_path / 'nowhere'}"
+    found = wrong(dirs=[tmp_path / "nowhere"])[""]
+    assert found.startswith(
+        f"--config-dir: there is no folder {tmp_path / 'nowhere'}. Give one that holds task/NAME.yaml"
+    )
 
 
 def test_a_file_as_folder_is_told(tmp_path):

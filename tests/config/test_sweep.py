@@ -78,7 +78,7 @@ def test_what_lists_no_points_is_told(text):
 
 
 def test_a_range_without_values_is_told():
-    with pytest.raises(ConfigError, match=r"^'seed=range\(0\)' holds no value$"):
+    with pytest.raises(ConfigError, match=r"^'seed=range\(0\)' holds no value\. Give values, such as KEY=1,2$"):
         points(["seed=range(0)"])
 
 
