@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -13,6 +14,8 @@ from mtl_cli.errors import DataError
 from mtl_cli.tasks.files import Row, text_of
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.labels import read_labels
+
+log = logging.getLogger(__name__)
 
 HYPOTHESIS = "hypothesis"
 """The column that is made up."""
@@ -80,7 +83,9 @@ class Matching:
         Raises:
             DataError: a row lacks a column, or its label is unknown; or no row has a label.
         """
-        golds_N, _ = read_labels(self.kind, rows(), label, of, None)
+        golds_N, labels = read_labels(self.kind, rows(), label, of, None)
+        if labels.reading.meaning or labels.reading.no_label:
+            log.info("labels   %s: column '%s' is read as %s", of, label, labels.reading.line)
         for row, gold in zip(rows(), golds_N.tolist(), strict=True):
             if math.isnan(gold):
                 continue

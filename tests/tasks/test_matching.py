@@ -104,6 +104,14 @@ def test_rows_are_made_one_at_a_time_once_all_labels_are_known():
     assert passes[2:] == [30, 5]
 
 
+def test_ids_are_reported_with_the_labels_that_they_are_read_as(caplog):
+    caplog.set_level("INFO")
+    made(ROWS[:3])
+    assert caplog.messages == [
+        "labels   task 'm': column 'label' is read as ids: 0 is World, 1 is Sports, 2 is Sci/Tech"
+    ]
+
+
 def test_labels_that_can_be_read_in_two_ways_are_refused():
     rows = [{"text": "a", "label": -1}, {"text": "b", "label": 1}]
     with pytest.raises(DataError, match=r"task 'm', column 'label': -1 may be a label .*Write the names of the labels"):
