@@ -258,7 +258,7 @@ def _prepare(run: str) -> None:
             "The striker scored twice.\nShares fell after the bank raised its rates.\n", encoding="utf-8"
         )
     for kind, text in BLOCKS:
-        if kind == "yaml" and (found := re.match(r"# ([\w./]+\.yaml)\n", text)):
+        if kind == "yaml" and (found := re.match(r"(?:# @package _global_\n)?# ([\w./]+\.yaml)", text)):
             Path(found[1]).parent.mkdir(parents=True, exist_ok=True)
             Path(found[1]).write_text(text, encoding="utf-8")
 

@@ -31,6 +31,7 @@ def test_every_group_has_options_to_try():
         (["x"], 0, "", "warning", []),
         (["x"], 2, "", "mtl: x is unknown\n", []),
         (["x"], 2, "", "Error: no such option\n", []),
+        (["runs"], 2, "", "Usage: mtl runs [OPTIONS] COMMAND\n", []),
         (["x"], 3, "", "mtl: x\n", ["exit code 3"]),
         (["x"], None, "", "mtl: x\n", ["exit code None"]),
         (["x"], 2, "", "", ["0 messages"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
 from typing import Annotated
 
@@ -11,7 +13,7 @@ import typer
 import mtl_cli
 from mtl_cli.cli import affinity, check, doctor, evaluate, ls, offline, runs, train, transfer, zeroshot
 from mtl_cli.cli.streams import guarded_streams
-from mtl_cli.errors import MtlError
+from mtl_cli.errors import MtlError, cut
 from mtl_cli.redact import forget, redact
 
 EXIT_CODES = """Exit codes: 0 done; 1 a run failed, or standard output takes no more; 2 usage, configuration or data;
@@ -68,6 +70,21 @@ def main() -> None:
         raise
     except BrokenPipeError:
         sys.exit(141)  # as for any program that a signal tells so; nothing is left to say to a reader that has gone
+    except OSError as error:
+        if error.filename is None or "--debug" in sys.argv:
+            raise
+        _fail(_refused_path(error), 2 if error.errno in _WRONG_NAMES else 1)
+
+
+_WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EINVAL)
+"""The system refuses the name itself, so another one is needed."""
+
+
+def _refused_path(error: OSError) -> str:
+    """What the system said of a path that no reader or writer of ours explains better."""
+    name = cut(os.fsdecode(error.filename), 120)
+    reason = (error.strerror or str(error)).lower()
+    return f"'{name}' cannot be used: {reason}. Give another path, or make this one readable and writable."
 
 
 def _fail(message: str, code: int) -> None:

@@ -344,3 +344,19 @@ def test_training_labels_that_are_all_alike_are_said(mtl, rows):
 def test_several_machines_without_an_address(mtl, monkeypatch):
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     refused(mtl("train", *TINY, "task=rte", "fabric.num_nodes=2"), "several machines need MASTER_ADDR")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--config-dir", "x" * 300, "task=rte"),
+        ("check", f"data.root={'x' * 300}", "data.source=local", "task=rte", "backbone=tiny"),
+        ("train", "backbone=hf", f"backbone.path={'x' * 300}", "data.source=bundled", "task=rte"),
+        ("zeroshot", "--labels", "a,b", "--text", "t", "--model", "x" * 300),
+    ],
+)
+def test_a_path_that_the_system_refuses_is_told_and_cut(mtl, words):
+    result = mtl(*words)
+    refused(result)
+    assert "file name too long" in result.err.lower()
+    assert "x" * 200 not in result.err

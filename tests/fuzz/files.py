@@ -68,6 +68,7 @@ def _opened(text: str) -> None:
 
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
+    from mtl_cli.errors import DataError
     from mtl_cli.recipes.builders import bind_all
     from mtl_cli.recipes.prepare import Rows
 
@@ -78,7 +79,10 @@ def _opened(text: str) -> None:
     for task in tasks.values():
         for split in ("train", "validation"):
             for encoded in rows.open(task.task, split):
-                task.task.kind.fitted(encoded.labels_N)
+                try:
+                    task.task.kind.fitted(encoded.labels_N)
+                except ValueError as error:  # as `check` tells it
+                    raise DataError(str(error)) from error
 
 
 def _change(random: random_module.Random, rows: list[dict[Any, Any]]) -> None:

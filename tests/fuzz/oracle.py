@@ -249,6 +249,8 @@ def _broken(case: Case, code: int | None, out: str, err: str) -> Iterator[str]:
     if not code:
         return
     messages = [line for line in err.splitlines() if line.startswith(("mtl: ", "Error: "))]
+    if not messages and err.lstrip().startswith("Usage: "):  # a command without its subcommand prints its help
+        return
     if len(messages) != 1:
         yield f"{len(messages)} messages"
     if out and code != 130:
