@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -118,10 +119,17 @@ _WORDS: dict[Any, str] = {
 }
 
 
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that floating-point arithmetic can hold: Python's whole numbers have no end."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
+
+
 def _scalar(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if cls is type(None) and value is None:
         return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = _is_number(value)
     if cls is float and is_number and value == value:  # NaN passes every later comparison
         return float(typing.cast(float, value))
     if cls is int and is_number and float(typing.cast(float, value)).is_integer():

@@ -120,6 +120,15 @@ def test_a_wrong_value_is_told_by_key_with_what_must_stand_there_and_what_does(c
     assert bad(cls, value) == [problem]
 
 
+@pytest.mark.parametrize(("cls", "wanted"), [(int, "a whole number"), (float, "a number"), (str, "a text")])
+@pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["high", "low"])
+def test_a_whole_number_beyond_every_float_is_refused_and_not_written_out(cls, wanted, value):
+    faults = []
+    convert(cls, value, faults, "optim.lr")
+    assert str(faults[0]).startswith(f"optim.lr: must be {wanted}; found {str(value)[:20]}")
+    assert len(str(faults[0])) < 300
+
+
 def test_a_wrong_choice_or_number_names_both_possibilities():
     (problem,) = bad(int | Literal["epoch", "end"], "ent")
     assert "whole number" in problem
