@@ -3,16 +3,14 @@
 import subprocess
 import sys
 
-import pytest
+COMMANDS = ("train", "eval", "zeroshot", "affinity")
 
 
-@pytest.mark.parametrize(
-    ("name", "sample"), [("train", 5), ("eval", 2), ("zeroshot", 2), ("affinity", 2), ("sweep", 2)]
-)
-def test_a_killed_command_resumes_to_the_same_result(name, sample):
-    words = ["--command", name, "--sample", str(sample), "--seed", "4", "--twice", "0.5"]
+def test_killed_commands_resume_to_the_same_result():
+    words = [word for name in COMMANDS for word in ("--command", name)]
     result = subprocess.run(
-        [sys.executable, "-m", "tests.kills", *words], capture_output=True, text=True, timeout=300, check=False
-    )
+        [sys.executable, "-m", "tests.kills", *words, "--sample", "2", "--seed", "4"],
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"{sample} killed, {sample} equal" in result.stdout
+    assert result.stdout.count("2 killed, 2 equal") == len(COMMANDS)
