@@ -67,6 +67,7 @@ CASES = {
     "transfer": Case(
         ("transfer", *SMALL, "task=[rte,match_sst2]", "+tasks.rte.head=entailment", "+tasks.rte.layout=packed",
          "families.sentiment=[match_sst2]", "leave_out=[sentiment]", "train.steps=2", "ask.limit=6", "ask.bootstrap=10",
+         "data.max_length=256",
          "run.name=mix"),
     ),
     "affinity": Case(

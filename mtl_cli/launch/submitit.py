@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,12 +49,14 @@ class SubmititLauncher:
         need("submitit", "submitit")
         import submitit
 
-        made = folder if not folder.exists() else folder / ".submitit"
+        made = [path for path in (folder / ".submitit", folder) if not path.exists()]
         try:
             self._executor = submitit.AutoExecutor(folder=folder.absolute() / ".submitit", cluster=self._cluster)
             self._executor.update_parameters(**self._parameters)
         except (RuntimeError, NameError, TypeError, ValueError) as error:
-            shutil.rmtree(made, ignore_errors=True)
+            for path in made:  # what an earlier sweep left there stays
+                with contextlib.suppress(OSError):
+                    path.rmdir()
             raise ConfigError([Fault("launcher", str(error).strip().split("\n")[0])]) from error
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:

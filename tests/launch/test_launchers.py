@@ -102,3 +102,13 @@ def test_submitit_s_refusal_of_a_parameter_is_told_before_anything_runs(tmp_path
 def test_counts_that_make_no_sense_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_refused_parameter_leaves_what_an_earlier_sweep_logged(tmp_path):
+    pytest.importorskip("submitit")
+    (tmp_path / ".submitit").mkdir()
+    (tmp_path / ".submitit/0.out").write_text("kept")
+    launcher = SubmititLauncher(cluster="local", at_once=None, poll_seconds=1.0, parameters={"nonsense": 1})
+    with pytest.raises(ConfigError):
+        launcher.prepare(tmp_path)
+    assert (tmp_path / ".submitit/0.out").read_text() == "kept"
