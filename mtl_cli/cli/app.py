@@ -70,21 +70,28 @@ def main() -> None:
         raise
     except BrokenPipeError:
         sys.exit(141)  # as for any program that a signal tells so; nothing is left to say to a reader that has gone
-    except OSError as error:
-        if error.filename is None or "--debug" in sys.argv:
+    except (OSError, RuntimeError) as error:
+        refused = _refused_path(error)
+        if refused is None or "--debug" in sys.argv:
             raise
-        _fail(_refused_path(error), 2 if error.errno in _WRONG_NAMES else 1)
+        _fail(*refused)
 
 
+_NO_HOME = ("Could not determine home directory.",)
+"""What `Path.expanduser` raises with, as a plain RuntimeError."""
 _WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EINVAL)
 """The system refuses the name itself, so another one is needed."""
 
 
-def _refused_path(error: OSError) -> str:
-    """What the system said of a path that no reader or writer of ours explains better."""
-    name = cut(os.fsdecode(error.filename), 120)
-    reason = (error.strerror or str(error)).lower()
-    return f"'{name}' cannot be used: {reason}. Give another path, or make this one readable and writable."
+def _refused_path(error: OSError | RuntimeError) -> tuple[str, int] | None:
+    """What the system said of a path that no reader or writer of ours explains better, and the exit code; None for anything else."""
+    if error.args == _NO_HOME:
+        return "a path begins with '~' and a name that is no user of this machine. Write the folder in full.", 2
+    if not isinstance(error, OSError) or not isinstance(error.filename, str | bytes):
+        return None
+    name, reason = cut(os.fsdecode(error.filename), 120), (error.strerror or str(error)).lower()
+    message = f"'{name}' cannot be used: {reason}. Give another path, or make this one readable and writable."
+    return message, 2 if error.errno in _WRONG_NAMES else 1
 
 
 def _fail(message: str, code: int) -> None:

@@ -360,3 +360,15 @@ def test_a_path_that_the_system_refuses_is_told_and_cut(mtl, words):
     refused(result)
     assert "file name too long" in result.err.lower()
     assert "x" * 200 not in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", 'data.root="~no_such_user/x"', "data.source=local", "task=rte", "backbone=tiny"),
+        ("train", "backbone=hf", 'backbone.path="~no_such_user/x"', "data.source=bundled", "task=rte"),
+        ("eval", 'run="~no_such_user/x"'),
+    ],
+)
+def test_a_home_of_no_user_is_told(mtl, words):
+    refused(mtl(*words), "a path begins with '~' and a name that is no user of this machine")

@@ -12,7 +12,7 @@ TEXTS = (
     "\u00e9\u0301", "\u200b", "\u00a0x\u00a0", "ａ", "🙂", "👩‍👩‍👧", "日本語", "שלום", "\u202eabc", "\x07", "\x1b[31mred",
     "\n", "a\nb", "\r\n", "\t", "\ufeff", "\ud800", "\udcff", "%s", "%(x)s", "{0}", "{}", "<b>", "\\", "'", '"',
     "a'b", 'a"b', "0", "-1", "01", "1.0", "1e3", "nan", "inf", "=", "a=b", "a:b", "a@b", "a/b", "../up", ".", "..",
-    "/dev/null", "/nonexistent/x", "~nobody/x", "a.b.c", "...", "__class__", "__import__('os')", "os.system",
+    "/dev/null", "/nonexistent/x", "~no_such_user/x", "a.b.c", "...", "__class__", "__import__('os')", "os.system",
     "builtins.eval", "$x", "${seed}", "\N{LATIN SMALL LETTER DOTLESS I}", "İ", "ß", "ǆ", LONG, "ab " * 700,
     "é" * 300, "x" * 260, ".hidden", "con", "nul.txt", "a\u2028b", "1,2", "a|b", "a;b",
 )  # fmt: skip
