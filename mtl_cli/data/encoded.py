@@ -25,7 +25,7 @@ import numpy as np
 from mtl_cli.data.tokens import tokenised
 from mtl_cli.errors import DataError, RunError
 from mtl_cli.scratch import recover, scratch_folder
-from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Reading
+from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Reading, contradiction
 from mtl_cli.tasks.labels import code_of
 from mtl_cli.tasks.rows import Row
 from mtl_cli.tasks.source import Origin
@@ -34,7 +34,7 @@ from mtl_cli.tasks.task import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 3
+_FORMAT = 4
 _CHUNK = 1024
 _ARRAYS = ("ids", "types", "offsets", "labels", "seconds", "hashes")
 
@@ -189,12 +189,18 @@ def _read_labels(task: Task, encoded: EncodedSet, train: Reading | None) -> Enco
     try:
         labels = task.kind.read(encoded.meta.raw_labels, encoded.labels_N, train)
     except AmbiguousLabelsError as error:
-        where = f"{encoded.origin.path}, {encoded.origin.set_name}: task '{task.name}', column '{task.label}'"
-        raise DataError(f"{where}: {error.sentence(f'+tasks.{task.name}.kind.')}") from error
+        raise _ambiguous(task, encoded.origin, error) from error
     reading, names = labels.reading, encoded.origin.class_names()
     if names and task.kind.takes_class_names and reading.values != "none":
         reading = dataclasses.replace(reading, meaning={str(i): name for i, name in enumerate(names)})
+    if train is not None and (doubt := contradiction(train, reading)) is not None:
+        raise _ambiguous(task, encoded.origin, doubt)
     return dataclasses.replace(encoded, labels_N=labels.of(encoded.labels_N), reading=reading)
+
+
+def _ambiguous(task: Task, origin: Origin, error: AmbiguousLabelsError) -> DataError:
+    where = f"{origin.path}, {origin.set_name}: task '{task.name}', column '{task.label}'"
+    return DataError(f"{where}: {error.sentence(f'+tasks.{task.name}.kind.')}")
 
 
 def _no_label_column(task: Task, where: str) -> DataError:

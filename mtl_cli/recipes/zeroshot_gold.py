@@ -22,6 +22,7 @@ KEYS = "input.label_"
 """What stands before the options of the kind in the config."""
 _SETS = 1024
 """Label sets of rows that are kept at hand."""
+_FLAGS = "the lists can be read in more than one way: as the labels that apply, and as yes or no to each label"
 _Cell = tuple[Row, object, tuple[str, ...]]
 """A row, its raw gold label or labels, and the labels that its text may get."""
 
@@ -64,13 +65,18 @@ class GoldLabels:
             DataError: a label is unknown, or the column can be read in several ways.
         """
         columns: dict[tuple[str, ...], tuple[ClassColumn, Counter[int]]] = {}
-        for row, value, names in cells:
+        are_flags: bool | None = None
+        for cell in cells:
+            row, value, names = cell
+            are_flags = are_flags is not False and self._may_be_flag(cell)
             if names not in columns and len(columns) < _SETS:
                 columns[names] = (self.kind(names).column(), Counter())
             if names in columns:
                 column, rows = columns[names]
                 rows.update(self._coded(row, value, names, column))
         try:
+            if are_flags and self._section.label_values is None and self._section.label_ids is None:
+                raise AmbiguousLabelsError(_FLAGS, [("values", "ids")])
             self._reading = self._decided(columns)
         except AmbiguousLabelsError as error:
             raise DataError(f"gold labels, column '{self._column}': {error.sentence(KEYS)}") from error
@@ -139,6 +145,12 @@ class GoldLabels:
             return cell_labels(value, names) or ()
         except ValueError as error:
             raise DataError(f"{row.where}: column '{self._column}', {error}") from error
+
+    def _may_be_flag(self, cell: _Cell) -> bool:
+        """Whether a list may say yes or no to each label. One with the same flag twice is no list of labels and refused as such."""
+        row, value, names = cell
+        found = set(self._cells(row, value, names)) if self._several and isinstance(value, list | str) else set()
+        return len(names) == 2 and found in ({"true", "false"}, {"0", "1"}) and not found <= set(names)
 
     def _error(self, row: Row, problem: str) -> DataError:
         return DataError(f"{row.where}: column '{self._column}', gold {problem}")

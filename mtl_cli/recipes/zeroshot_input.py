@@ -19,6 +19,7 @@ from mtl_cli.recipes.blocks import BLOCK
 from mtl_cli.recipes.zeroshot_gold import KEYS, GoldLabels
 from mtl_cli.recipes.zeroshot_task import limited_rows
 from mtl_cli.tasks.class_names import rows_by_name
+from mtl_cli.tasks.features import names_at
 from mtl_cli.tasks.files import Options, Row, class_names, expanded, read_file, read_stream, text_of, text_stream
 from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
 from mtl_cli.zeroshot.methods.base import Drawn
@@ -246,10 +247,12 @@ class Texts:
         """Rows of the file; ids of gold labels by name, where it names its classes."""
         column = "label" if self._section.label_column is None else self._section.label_column
         options = Options(self._section.delimiter, self._section.quoting, "input")
-        rows, names = read_file(path, options), class_names(path).get(column, ())
-        if not names or not self._labels.common:
+        rows, found = read_file(path, options), class_names(path)
+        names = names_at(found, column) or names_at(found, f"{column}.0")
+        if not names or self._section.label_values == "ids" or self._section.label_ids is not None:
             return rows
-        kind = GoldLabels(self._section, column, several=self._several).kind(self._labels.common)
+        # Where each text has labels of its own, a name is looked for in these later.
+        kind = GoldLabels(self._section, column, several=self._several).kind(self._labels.common or names)
         return rows_by_name(rows, names, column, kind, "--label-column", KEYS)
 
 

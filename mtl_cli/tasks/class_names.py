@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mtl_cli.errors import DataError
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.tasks.kinds.column import number, plain
 from mtl_cli.tasks.rows import Row, name_list
 
 
@@ -15,7 +16,7 @@ def rows_by_name(
     """Rows with the names of classes instead of their ids; a negative id is no label, as `datasets` has it.
 
     Args:
-        rows: of the data set; labels that are no whole numbers stay as they are.
+        rows: of the data set; labels that are no whole numbers, in whatever form, stay as they are; of a list, each item is read.
         names: of its classes, in the order of its ids; none: rows stay as they are.
         label: column of the label.
         kind: of the task's raw labels.
@@ -28,19 +29,42 @@ def rows_by_name(
     if not names or not kind.takes_class_names:
         yield from rows
         return
-    known = [kind.has_name(name) for name in names]
+    read = _Names(names, label, kind, of, keys)
     for row in rows:
-        value = row.column(label, of) if row.has(label) else None
-        if not isinstance(value, int) or isinstance(value, bool):
-            yield row
-            continue
-        if value >= len(names):
-            raise DataError(
-                f"{row.where}: column '{label}' holds class {value}, but the data set names {len(names)} classes: {name_list(names)}"
-            )
-        if value >= 0 and not known[value]:
-            raise DataError(_unknown(row, names, value, label, kind, of, keys))
-        yield Row(row.where, {**row.values, label: names[value] if value >= 0 else None})
+        raw = row.column(label, of) if row.has(label) else None
+        value = [read(row, item) for item in raw] if isinstance(raw, list) else read(row, raw)
+        yield row if value is raw else Row(row.where, {**row.values, label: value})
+
+
+class _Names:
+    """The name that a raw label stands for; the arguments are those of `rows_by_name`."""
+
+    def __init__(self, names: Sequence[str], label: str, kind: Kind, of: str, keys: str) -> None:
+        self._names, self._label, self._of, self._keys, self._kind = names, label, of, keys, kind
+        self._known = [kind.has_name(name) for name in names]
+
+    def __call__(self, row: Row, raw: object) -> object:
+        """The name, None for no label, or what is no id as it is. Raises `DataError` for an id that no label goes with."""
+        value = _id(raw, self._names)
+        if value is None:
+            return raw
+        if value < 0:
+            return None
+        if value >= len(self._names):
+            problem = f"column '{self._label}' holds class {value}, but the data set names {len(self._names)} classes"
+            raise DataError(f"{row.where}: {problem}: {name_list(self._names)}")
+        if not self._known[value]:
+            raise DataError(_unknown(row, self._names, value, self._label, self._kind, self._of, self._keys))
+        return self._names[value]
+
+
+def _id(raw: object, names: Sequence[str]) -> int | None:
+    """The id that a raw label is, however its column is stored (a gap makes floats of ids); None for a name and for what is no id."""
+    value = plain(raw)
+    if isinstance(value, bool):
+        return int(value)
+    exact = None if value in names else number(value)
+    return None if exact is None or exact != int(exact) else int(exact)
 
 
 def _unknown(row: Row, names: Sequence[str], value: int, label: str, kind: Kind, of: str, keys: str) -> str:

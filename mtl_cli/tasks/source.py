@@ -13,6 +13,7 @@ from typing import Any, Literal
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.tasks.class_names import rows_by_name
+from mtl_cli.tasks.features import class_names_of, names_at
 from mtl_cli.tasks.files import SUFFIXES, Row, check_file, class_names, expanded, read_as, read_file
 from mtl_cli.tasks.task import Task
 
@@ -122,7 +123,7 @@ def _file_origin(task: Task, place: Place, set_name: str, path: Path) -> Origin:
         str(path),
         lambda: file_digest(path, read_as(path, options)),
         lambda: read_file(path, options),
-        lambda: class_names(path).get(task.label, ()),
+        lambda: names_at(class_names(path), task.label),
     )
 
 
@@ -240,7 +241,7 @@ def _hub_rows(dataset: Any, path: str, set_name: str) -> Iterator[Row]:
 
 
 def _hub_class_names(dataset: Any, label: str) -> Sequence[str]:
-    return tuple(getattr(dataset.features.get(label), "names", None) or ())
+    return names_at(class_names_of(dataset.features.to_dict()), label)
 
 
 _Finder = Callable[[Task, str, Places, list[str]], list[Origin]]

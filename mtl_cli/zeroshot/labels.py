@@ -187,7 +187,7 @@ def cell_labels(value: object, known: Sequence[str] = ()) -> tuple[str, ...] | N
     if isinstance(value, str) and value in known:
         return (value,)
     if isinstance(value, str) and value.lstrip().startswith("["):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
     if isinstance(value, str | int | float):
         value = spelled(value).split("|")

@@ -132,3 +132,27 @@ def test_csv_booleans_are_classes(mtl, mine, tmp_path):
     result = mtl("check", *words, *(f"tasks.mine.source.files.{n}={tmp_path}/{n}.csv" for n in ("train", "validation")))
     assert "neg 1, pos 1" in result.out
     assert "read as booleans: False is neg, True is pos" in result.err
+
+
+@pytest.mark.parametrize("order", [("named", "plain"), ("plain", "named")])
+def test_ids_of_a_plain_file_that_contradict_the_names_of_the_other_are_refused(mtl, tmp_path, mine, order):
+    import pyarrow
+    import pyarrow.parquet
+
+    words = mine(rows(0, 1), rows(1, 0, texts=OTHER))
+    info = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["pos", "neg"]}}}}
+    table = pyarrow.table({"text": WORDS[:2], "label": [0, 1]}).replace_schema_metadata(
+        {"huggingface": json.dumps(info)}
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "named.parquet")
+    paths = {"named": tmp_path / "named.parquet", "plain": tmp_path / "validation.jsonl"}
+    files = [
+        f"tasks.mine.source.files.{split}={paths[name]}"
+        for split, name in zip(("train", "validation"), order, strict=True)
+    ]
+    result = mtl("check", *words, *files)
+    assert (result.code, result.out) == (2, "")
+    labels = {"named": ("neg", "pos"), "plain": ("pos", "neg")}[order[0]]
+    assert f"0 is {labels[0]} here and {labels[1]} in the training rows" in result.err
+    assert "set +tasks.mine.kind.values=ids" in result.err
+    assert mtl("check", *words, *files, "+tasks.mine.kind.values=ids").code == 0

@@ -348,6 +348,36 @@ def test_gold_ids_of_a_file_that_names_its_classes_are_read_by_those_names(ask, 
     assert [a["gold"] for a in ask("--file", "g.parquet").answers] == ["bad", "good"]
 
 
+def test_lists_of_gold_ids_and_texts_with_labels_of_their_own_are_read_by_the_file_s_names(mtl, ask, tmp_path):
+    import datasets
+
+    label, text = datasets.ClassLabel(names=["bad", "good"]), datasets.Value("string")
+    features = datasets.Features(text=text, label=datasets.Sequence(label))
+    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [[0], [0, 1]]}, features).to_parquet(
+        tmp_path / "g.parquet"
+    )
+    assert [a["gold"] for a in ask("--file", "g.parquet", "--multi-label").answers] == [["bad"], ["good", "bad"]]
+    features = datasets.Features(text=text, label=label, own=datasets.Sequence(text))
+    rows = {"text": ["a", "b"], "label": [0, 1], "own": [["good", "bad"]] * 2}
+    datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "h.parquet")
+    result = mtl("zeroshot", "backbone=tiny", "bootstrap=20", "--file", "h.parquet", "--labels-column", "own")
+    assert result.code == 0, result.err
+    assert [json.loads(line)["gold"] for line in result.out.splitlines()] == ["bad", "good"]
+
+
+@pytest.mark.parametrize("lists", [[[0, 1], [1, 0]], [[True, False], [False, True]]], ids=str)
+def test_gold_lists_that_may_say_yes_or_no_to_each_label_are_refused(refused, tmp_path, lists):
+    write(tmp_path / "g.jsonl", [{"text": "a", "label": label} for label in lists])
+    message = refused("--file", "g.jsonl", "--multi-label")
+    assert "as the labels that apply, and as yes or no to each label" in message
+    assert "set input.label_values=ids" in message
+
+
+def test_a_gold_list_that_is_nested_without_end_is_no_list(refused, tmp_path):
+    (tmp_path / "g.csv").write_text(f"text,label\na,{'[' * 100_000}\n")
+    assert "is outside the label set" in refused("--file", "g.csv", "--multi-label")
+
+
 def test_a_stream_is_read_as_its_first_rows_are_and_a_later_value_that_contradicts_them_is_refused(mtl, stdin):
     rows = [{"text": f"text {i}", "label": i % 2} for i in range(300)]
     lines = "".join(json.dumps(row) + "\n" for row in [*rows, {"text": "x", "label": "bad"}])

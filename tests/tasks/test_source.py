@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -240,6 +241,42 @@ def test_a_file_that_names_its_classes_gives_the_labels_that_the_hub_gives(tmp_p
         ["not_entailment", "entailment", None]
     ] * 2
     assert local.class_names() == of_hub.class_names() == ("not_entailment", "entailment")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[0.0, 1.0, None], ["0", "1", None], [Decimal(0), Decimal(1), None], [False, True, None], [0, 1, None]],
+    ids=str,
+)
+def test_ids_are_read_by_the_file_s_names_however_their_column_is_stored(tmp_path, ids):
+    import pyarrow
+    import pyarrow.parquet
+
+    feature = {"_type": "ClassLabel", "names": ["not_entailment", "entailment"]}
+    info = json.dumps({"info": {"features": {"label": feature}}})
+    table = pyarrow.table({"label": ids}).replace_schema_metadata({"huggingface": info})
+    pyarrow.parquet.write_table(table, tmp_path / "own.parquet")
+    (found,) = origins(task(files={"train": str(tmp_path / "own.parquet")}), "train", places())
+    assert [row.values["label"] for row in found.rows()] == ["not_entailment", "entailment", None]
+
+
+@pytest.mark.parametrize("column", ["meta.label", "several.0", "items.label.0"])
+def test_the_classes_of_a_nested_column_have_the_names_that_the_data_gives(tmp_path, live_hub, monkeypatch, column):
+    import datasets
+
+    label = datasets.ClassLabel(names=["not_entailment", "entailment"])
+    features = datasets.Features(
+        meta={"label": label}, several=datasets.Sequence(label), items=datasets.Sequence({"label": label})
+    )
+    values = {"meta": [{"label": 1}], "several": [[1]], "items": [{"label": [1]}]}
+    data = datasets.Dataset.from_dict(values, features)
+    data.to_parquet(tmp_path / "own.parquet")
+    monkeypatch.setattr(datasets, "load_dataset", Hub(train=data))
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    for changes in ({"files": {"train": str(tmp_path / "own.parquet")}}, {}):
+        (found,) = origins(dataclasses.replace(task(**changes), label=column), "train", places())
+        assert [row.column(column, "x") for row in found.rows()] == ["entailment"]
+        assert found.class_names() == ("not_entailment", "entailment")
 
 
 def by_ids(**changes):

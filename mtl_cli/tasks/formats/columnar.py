@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.tasks.features import class_names_of
 from mtl_cli.tasks.formats import columnar_bounds as bounds
 from mtl_cli.tasks.formats.columnar_probe import begin_of, probe, unreadable, unreadable_errors
 from mtl_cli.tasks.rows import Row
@@ -80,12 +81,6 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str,
     """What `datasets` keeps in a schema's metadata: {"info": {"features": {COLUMN: {"_type": "ClassLabel", "names": [...]}}}}."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            str(column): tuple(map(str, feature["names"]))
-            for column, feature in features.items()
-            if isinstance(feature, dict)
-            and feature.get("_type") == "ClassLabel"
-            and isinstance(feature.get("names"), list)
-        }
-    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+    except (LookupError, TypeError, ValueError, RecursionError):
         return {}  # other metadata than ours, or none
+    return class_names_of(features)

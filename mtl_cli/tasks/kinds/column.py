@@ -74,6 +74,24 @@ class AmbiguousLabelsError(ValueError):
         return f"{self.problem}. To decide, set {ways}" if ways else self.problem
 
 
+def contradiction(train: Reading, other: Reading) -> AmbiguousLabelsError | None:
+    """A refusal where ids of one set stand for other labels than in the training rows, since one of both files names its classes."""
+    if {train.values, other.values} != {"names", "ids"}:
+        return None
+    known = {exact: label for raw, label in train.meaning.items() if (exact := number(raw)) is not None}
+    here = {exact: label for raw, label in other.meaning.items() if (exact := number(raw)) is not None}
+    differ = [exact for exact, label in here.items() if known.get(exact, label) != label]
+    if not differ:
+        return None
+    readings = ", ".join(
+        f"{exact} is {here[exact]} here and {known[exact]} in the training rows" for exact in differ[:6]
+    )
+    problem = f"the class names that come with one of the files contradict the order of the labels: {readings}"
+    return AmbiguousLabelsError(
+        f"{problem}. Write names instead of ids into the file without class names", [("values", "ids")]
+    )
+
+
 class Column(Protocol):
     """The raw labels of one set, met one after the other."""
 
