@@ -320,8 +320,14 @@ class Bound:
         """Call the builder with what only the running program knows (sizes, tasks, ...) before its options.
 
         Raises:
-            ConfigError: the builder refused a value with `ValueError`.
+            ConfigError: the builder refused a value with `ValueError`, or does not take what this family's builders are given.
         """
+        try:
+            inspect.signature(self.builder).bind(*runtime, **self.options)
+        except TypeError as error:
+            given = f"{len(runtime)} positional arguments and its options"
+            problem = f"'{self.name}' cannot be called with {given}: {error}"
+            raise ConfigError([Fault(self.key, problem)]) from error
         try:
             return self.builder(*runtime, **self.options)
         except ValueError as error:
@@ -351,7 +357,12 @@ def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None
         return None
     if builder is None:
         return None
-    parameters = inspect.signature(builder).parameters.values()
+    try:
+        parameters = inspect.signature(builder).parameters.values()
+    except ValueError:  # some of what is written in C
+        problem = f"'{node.name}' does not say which arguments it takes. Name a function or class written in Python."
+        faults.append(Fault(_join(key, "_target_"), problem))
+        return None
     keyword = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
     target = builder.__init__ if inspect.isclass(builder) else builder
     hints = typing.get_type_hints(target)

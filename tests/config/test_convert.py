@@ -375,6 +375,22 @@ def test_a_target_that_cannot_be_called_is_told(own):
     assert bound(f"{own}.number") == (None, [f"schedule._target_: '{own}.number' cannot be called"])
 
 
+@pytest.mark.parametrize("name", ["builtins.dict", "functools.partial", "collections.OrderedDict"])
+def test_a_target_that_does_not_say_its_arguments_is_told(name):
+    faults = []
+    assert bind("kind", Node(name, {}), faults, "tasks.a.kind") is None
+    says = f"'{name}' does not say which arguments it takes. Name a function or class written in Python."
+    assert faults == [Fault("tasks.a.kind._target_", says)]
+
+
+def test_a_target_that_takes_other_arguments_is_told_and_not_called():
+    bound = bind("kind", Node("os.system", {}), [], "tasks.a.kind")
+    with pytest.raises(
+        ConfigError, match=r"tasks\.a\.kind: 'os\.system' cannot be called with 0 positional .*'command'"
+    ):
+        bound.build()
+
+
 @pytest.mark.parametrize("target", [".Thing", "..own.Thing"])
 def test_a_relative_target_is_told(target):
     _, (fault,) = bound(target)

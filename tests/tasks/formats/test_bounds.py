@@ -58,7 +58,10 @@ def test_a_packed_file_of_honest_size_is_read(tmp_path):
     [
         (b"a,b\n1,2\n", "Not a gzipped file"),
         (gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)[:-20], "ended before the end"),
-        (gzip.compress(random.Random(1).randbytes(3000).hex().encode(), mtime=0)[:500] + b"z" * 2000, "Error -3|CRC|end-of-stream|not UTF-8"),
+        (
+            gzip.compress(random.Random(1).randbytes(3000).hex().encode(), mtime=0)[:500] + b"z" * 2000,
+            "Error -3|CRC|end-of-stream|not UTF-8",
+        ),
     ],
     ids=["no gz", "cut", "garbled"],
 )
