@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from mtl_cli import hub
 from mtl_cli.errors import ConfigError, Fault
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _REFUSALS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
 """What the library raises for files that are missing, damaged or not of the kind."""
+_MOST_LAYERS = 1000
+"""Of a model; the deepest have some two hundred. They are built before weights are looked for."""
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -46,14 +50,57 @@ def from_pretrained(auto: Any, folder: str | Path, key: str, **options: Any) -> 
         # Else the library asks a service of the hub to convert pickles, and waits for it.
         os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
         options = {"use_safetensors": True, **options}
+        _check_index(folder, key)
     try:
-        with quiet():
+        with quiet(), _without_pickles():
+            if weights:
+                _check_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
             found = auto.from_pretrained(folder, trust_remote_code=False, **options)
     except _REFUSALS as error:
         raise ConfigError([Fault(key, _reason(auto, folder, error))]) from error
     if weights:
         _warn_of_code(folder, found)
     return found
+
+
+@contextlib.contextmanager
+def _without_pickles() -> Iterator[None]:
+    """Inside, no pickle is read. The option `use_safetensors` leaves a way: an index of safetensors may name a pickle as its shard."""
+
+    def refuse(file: Any, *_: Any, **__: Any) -> Any:
+        raise ValueError(f"{file} is a pickle, which can run code while it is read; only safetensors are")
+
+    load = torch.load
+    torch.load = refuse  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.load = load
+
+
+def _check_index(folder: str | Path, key: str) -> None:
+    """Raise `ConfigError` if the index of a folder's weights leads out of the folder."""
+    for path in sorted(Path(folder).glob("*.index.json")):
+        try:
+            shards = {str(name) for name in json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            continue  # the library says what is wrong with it
+        outside = sorted(name for name in shards if Path(name).name != name)
+        if outside:
+            problem = f"{path} names weights outside its folder: {outside[0][:100]}. Put the files beside it"
+            raise ConfigError([Fault(key, problem)])
+
+
+def _check_config(config: Any) -> None:
+    """Raise `ValueError` for a config that fetches code of its own, or builds layers without bound."""
+    attention = str(getattr(config, "_attn_implementation", None))
+    if "/" in attention:
+        raise ValueError(
+            f"its config asks for an attention kernel of the hub, {attention[:100]}, which is code; take it out"
+        )
+    for name, value in config.to_dict().items():
+        if "layer" in name and isinstance(value, int) and value > _MOST_LAYERS:
+            raise ValueError(f"its config has {name} {value:,}; at most {_MOST_LAYERS:,} layers are built")
 
 
 def _reason(auto: Any, folder: str | Path, error: Exception) -> str:

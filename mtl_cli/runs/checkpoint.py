@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mtl_cli.errors import ConfigError, RunError
-from mtl_cli.runs.files import explained, plain, scratch_files, sha256, write_json
+from mtl_cli.runs.files import explained, plain, scratch_files, sha256, shortened, write_json
 from mtl_cli.runs.formats import CheckpointState, UnreadableError, read_json, read_manifest, read_state
 from mtl_cli.runs.place import Place, is_file, is_folder
 
@@ -281,6 +281,10 @@ def verified(path: Path) -> Checkpoint:
     _check_unlisted(path, listed)
     for name, entry in listed.items():
         file = path / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise RunError(
+                f"checkpoint {path} is damaged: its manifest.json lists {shortened(Path(name))}, outside the checkpoint."
+            )
         if not file.is_file():
             raise RunError(f"checkpoint {path} is damaged: {name} is missing.")
         if file.stat().st_size != entry.bytes:

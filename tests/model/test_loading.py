@@ -125,6 +125,40 @@ def test_a_pickle_is_refused_with_the_way_to_convert_it(folder):
     assert f"M.from_pretrained('{folder}').save_pretrained('DIR')" in message
 
 
+@pytest.mark.parametrize(
+    ("shard", "message"),
+    [
+        ("weights.bin", "weights.bin is a pickle, which can run code"),
+        ("../outside.safetensors", "names weights outside its folder"),
+    ],
+)
+def test_an_index_leads_to_no_pickle_and_to_no_file_outside_its_folder(folder, shard, message):
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").rename(folder.parent / "outside.safetensors")
+    torch.save(tensors, folder / "weights.bin")
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": dict.fromkeys(tensors, shard)})
+    )
+    with pytest.raises(ConfigError, match=f"^backbone.path: .*{message}"):
+        from_pretrained(AutoModel, folder, "backbone.path")
+    assert torch.load(folder / "weights.bin", weights_only=True).keys() == tensors.keys()  # afterwards as before
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"_attn_implementation": "stranger/kernel"}, "asks for an attention kernel of the hub, stranger/kernel"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers 1,000,000,000; at most 1,000 layers are built"),
+    ],
+)
+def test_a_config_fetches_no_kernel_and_builds_no_model_without_bound(folder, entry, message):
+    change(folder / "config.json", **entry)
+    with pytest.raises(ConfigError, match=f"^backbone.path: cannot load .*{message}"):
+        from_pretrained(AutoModel, folder, "backbone.path")
+
+
 def test_a_folder_without_weights_is_told_as_such(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(ConfigError, match=r"cannot load .*: Error no file named model.safetensors"):

@@ -390,6 +390,15 @@ def test_a_file_that_the_manifest_does_not_list_is_refused_by_name(checkpoints, 
         verified(path)
 
 
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "encoder/../../outside"])
+def test_a_manifest_lists_nothing_outside_its_checkpoint(checkpoints, name):
+    path = checkpoints.save(1, contents())
+    listed = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({name: {"bytes": 1, "sha256": "x"}, **listed}))
+    with pytest.raises(RunError, match=f"manifest.json lists {name}, outside the checkpoint"):
+        verified(path)
+
+
 @pytest.mark.parametrize("name", ["heads.safetensors", "state.json", "encoder/config.json"])
 def test_a_file_that_was_taken_off_the_manifest_is_refused_by_name(checkpoints, name):
     path = checkpoints.save(1, contents())
