@@ -34,7 +34,7 @@ from mtl_cli.tasks.task import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 4
+_FORMAT = 5
 _CHUNK = 1024
 _ARRAYS = ("ids", "types", "offsets", "labels", "seconds", "hashes")
 

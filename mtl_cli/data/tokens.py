@@ -27,7 +27,7 @@ class TokenRow:
     second: int
     """Of a packed pair: where the hypothesis begins, behind the special tokens between the texts; 0 of any other row."""
     text_hash: int = 0
-    """Of the texts, in 64 bits; 0 where one of them is empty."""
+    """Of the texts as they are compared, in 64 bits; 0 where one of them is empty."""
 
 
 def tokenised(task: Task, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast) -> list[TokenRow]:
@@ -45,10 +45,11 @@ def tokenised(task: Task, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFas
 
 
 def _text_hash(texts: tuple[str, ...]) -> int:
-    """64 bits of the texts of a row; 0 where one of them has no visible character."""
-    if not all(text.strip() and (text.isascii() or clean(text)) for text in texts):
+    """64 bits of the texts of a row, without regard to white space and marks; 0 where one of them has no visible character."""
+    cleaned = [clean(text) for text in texts]
+    if not all(cleaned):
         return 0
-    return int.from_bytes(hashlib.blake2b("\0".join(texts).encode(), digest_size=8).digest(), "little") or 1
+    return int.from_bytes(hashlib.blake2b("\0".join(cleaned).encode(), digest_size=8).digest(), "little") or 1
 
 
 def stand_in_token(tokenizer: PreTrainedTokenizerFast) -> int:

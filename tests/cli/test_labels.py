@@ -156,3 +156,12 @@ def test_ids_of_a_plain_file_that_contradict_the_names_of_the_other_are_refused(
     assert f"0 is {labels[0]} here and {labels[1]} in the training rows" in result.err
     assert "set +tasks.mine.kind.values=ids" in result.err
     assert mtl("check", *words, *files, "+tasks.mine.kind.values=ids").code == 0
+
+
+def test_texts_that_differ_in_white_space_alone_are_the_same_text(mtl, mine):
+    words = mine(
+        rows(0, 1, texts=["a soup", "some bread"]), rows(0, 1, 0, texts=["a  soup ", "some\u00a0bread", "A soup"])
+    )
+    result = mtl("check", *words)
+    assert result.code == 0, result.err
+    assert "mine, validation: 2 of 3 rows have the texts of a training row" in result.err

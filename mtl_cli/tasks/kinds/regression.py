@@ -12,6 +12,8 @@ from torch import Tensor
 from mtl_cli.tasks.kinds.base import Decoded, HeadSpec, Kind
 from mtl_cli.tasks.kinds.column import Labels, Reading, ValueColumn, is_missing, number, plain, shown
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 class Regression(Kind):
     """Each row has one number; squared error on scaled targets, predictions in the targets' own units.
@@ -62,6 +64,10 @@ class Regression(Kind):
         exact = number(value)
         if exact is None or not math.isfinite(found := float(exact)):
             raise ValueError(f"label {shown(value)} is no finite number{_remedy(value)}")
+        if abs(found) > _LARGEST and found != self._missing:
+            raise ValueError(
+                f"label {shown(value)} is beyond {_LARGEST:g}, the largest 32-bit float: write it in a larger unit"
+            )
         return math.nan if found == self._missing else found
 
     def fitted(self, labels_N: np.ndarray) -> Regression:

@@ -44,6 +44,14 @@ def test_a_refused_number_comes_with_what_to_do(value, remedy):
         labels_of(NUMBERS, [value])
 
 
+@pytest.mark.parametrize("value", [1e39, "-1e300", "3.5e38"])
+def test_what_a_32_bit_float_cannot_hold_is_refused(value):
+    with pytest.raises(
+        ValueError, match=r"is beyond 3\.40282e\+38, the largest 32-bit float: write it in a larger unit"
+    ):
+        Regression().column().code(value)
+
+
 @pytest.mark.parametrize("value", [-1, "-1", -1.0, " -1.0 "])
 def test_the_number_that_is_no_label_may_be_written_in_any_way(value):
     assert labels_of(Regression(missing=-1), [value]) == [None]
