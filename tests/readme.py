@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(.*?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
-_SOLVED = ("upgrad", "cagrad", "nash_mtl", "dualproj", "cr_mogm")
+_SOLVED = ("weighting=upgrad", "weighting=cagrad", "weighting=nash_mtl", "weighting=dualproj", "weighting.of=dualproj")
+"""Words of commands that need the extra `solvers`."""
 _EXTRAS = (
     ("search.trials", "search", "optuna"),
     ("submitit_slurm", "submitit", "submitit"), ("launcher=ray", "ray", "ray"),
@@ -112,9 +113,10 @@ def main(run: str) -> int:
 
 def _extra_commands() -> list[Shown]:
     """What the README says of extras in prose."""
-    return [Shown(("train", f"weighting={name}", "sampler=all_tasks")) for name in _SOLVED] + [
-        Shown(("train", "task=[rte,stsb]", "weights.rte=0.5,1", "run.name=rays", "-m", "launcher=ray"))
-    ]
+    solved = [Shown(("train", word, "sampler=all_tasks")) for word in _SOLVED if not word.startswith("weighting.of")]
+    mixed = Shown(("train", "weighting=cr_mogm", "weighting.of=dualproj", "sampler=all_tasks"))
+    rays = Shown(("train", "task=[rte,stsb]", "weights.rte=0.5,1", "run.name=rays", "-m", "launcher=ray"))
+    return [*solved, mixed, rays]
 
 
 def _left_out(words: Sequence[str], added: dict[str, bool]) -> str:
@@ -135,7 +137,7 @@ def _left_out(words: Sequence[str], added: dict[str, bool]) -> str:
 def _needed_extra(words: Sequence[str]) -> str:
     """The extra that a command needs and this environment lacks."""
     text = " ".join(words)
-    table = [*_EXTRAS, *((f"weighting={name}", "solvers", "quadprog") for name in _SOLVED)]
+    table = [*_EXTRAS, *((word, "solvers", "quadprog") for word in _SOLVED)]
     return next(
         (extra for word, extra, module in table if word in text and importlib.util.find_spec(module) is None), ""
     )
@@ -167,8 +169,12 @@ def _made_quick(words: Sequence[str]) -> list[str]:
         found.append("out.outputs=answers")
     if words[0] == "zeroshot" and "task=sst2" in words:
         found.append("limit=8")
-    of_run = words[0] == "affinity" and "run=outputs/X" in words
-    return [*found, *(() if of_run else _QUICK.get("train" if words[0] == "affinity" else words[0], ()))]
+    if "source=metrics" in words:  # computes nothing, and takes no steps
+        return found
+    if words[0] == "affinity":
+        of_run = ("steps=2", "batch_size=12")
+        return [*found, *(of_run if "run=outputs/X" in words else (*_QUICK["train"], "measure.every=1"))]
+    return [*found, *_QUICK.get(words[0], ())]
 
 
 def call(words: Sequence[str], stdin: str | None = None) -> tuple[int, str, str]:
