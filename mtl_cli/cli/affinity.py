@@ -86,6 +86,9 @@ def command(
         )
     else:
         of_run = read(AffinityRunConfig, config.values)
+        from mtl_cli.recipes.preflight import trained_config
+
+        trained_config(of_run.run)
         quiet_libraries()
         from mtl_cli.recipes.affinity import affinity_of_run
 

@@ -20,10 +20,11 @@ def command(
 
     setup_messages()
     config = composed("train", overrides, config_dir)
+    from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
 
-    checked = read(TrainConfig, config.values)
+    checked = read(TrainConfig, config.values, None if user_config_dirs(config_dir) else overrides or [])
     from mtl_cli.recipes.preflight import preflight
 
     preflight(checked, goes_on=True)

@@ -87,7 +87,9 @@ def command(
     if cfg:
         print_config(question.values())
         return
-    question.config()
+    from mtl_cli.recipes.preflight import preflight_zeroshot
+
+    preflight_zeroshot(question.config())
     quiet_libraries()
     from mtl_cli.recipes.doctor import doctor
 

@@ -52,6 +52,10 @@ def compare(question: Question, *, show: bool) -> None:
             print_config(point.question.values())
         return
     first = points[0].question.config()
+    from mtl_cli.recipes.preflight import preflight_zeroshot
+
+    for point in points:
+        preflight_zeroshot(point.question.config())
     quiet_libraries()
     from mtl_cli.config.paths import outputs_dir
     from mtl_cli.recipes.zeroshot_compare import compare_engines

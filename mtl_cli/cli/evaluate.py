@@ -53,6 +53,9 @@ def command(
 
     checked = read(EvalConfig, config.values)
     report_idle("eval", overrides or [], config.values)
+    from mtl_cli.recipes.preflight import preflight_eval
+
+    preflight_eval(checked)
     quiet_libraries()
     from mtl_cli.recipes.evaluate import evaluate
 

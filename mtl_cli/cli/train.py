@@ -70,7 +70,8 @@ def command(
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
 
-    checked = read(TrainConfig, config.values)
+    folders = [str(folder) for folder in user_config_dirs(config_dir)]
+    checked = read(TrainConfig, config.values, None if folders else overrides or [])
     report_idle("train", overrides or [], config.values)
     from mtl_cli.recipes.preflight import preflight
 
@@ -78,7 +79,6 @@ def command(
     quiet_libraries()
     from mtl_cli.recipes.asked import Asked
 
-    folders = [str(folder) for folder in user_config_dirs(config_dir)]
     asked = Asked(checked, config.values, overrides or [], config.choices.get("task"), folders)
     if checked.baselines or checked.seeds is not None:
         _train_series(asked)

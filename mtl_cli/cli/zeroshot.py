@@ -154,6 +154,9 @@ def command(
         print_config(values)
         return
     checked = question.config()
+    from mtl_cli.recipes.preflight import preflight_zeroshot
+
+    preflight_zeroshot(checked)
     quiet_libraries()
     from mtl_cli.recipes.zeroshot import zeroshot
 
@@ -172,8 +175,10 @@ def _estimated(question: Question, several: bool) -> str:
     from mtl_cli.report.estimate import cost_table
 
     points = points_of(question) if several else [Point("", question)]
+    from mtl_cli.recipes.preflight import preflight_zeroshot
+
     for point in points:
-        point.question.config()
+        preflight_zeroshot(point.question.config())
     quiet_libraries()
     from mtl_cli.recipes.estimate import estimate
 

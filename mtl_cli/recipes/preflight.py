@@ -6,13 +6,17 @@ import importlib.util
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from mtl_cli.config.registry import EXTRAS
-from mtl_cli.config.schema import TaskConfig, TrainConfig
+from mtl_cli.config.schema import EvalConfig, TaskConfig, TrainConfig
+from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
-from mtl_cli.tasks.files import SUFFIXES, check_file, read_file
+from mtl_cli.runs.folder import command_of, read_config
+from mtl_cli.tasks.files import SUFFIXES, check_file, expanded, read_file
 from mtl_cli.tasks.formats.base import Options
 from mtl_cli.tasks.rows import Row
+from mtl_cli.zeroshot.labels import make_labels
 
 _SPLITS = ("train", "validation")
 
@@ -35,6 +39,50 @@ def preflight(config: TrainConfig, *, sweep: bool = False, goes_on: bool = False
         faults += [fault for listed in of_tasks for fault in listed]
     if faults:
         raise ConfigError(faults)
+
+
+def preflight_eval(config: EvalConfig) -> None:
+    """Look at the run folder and the files of `mtl eval`. Raises `ConfigError` or `DataError`."""
+    trained_config(config.run)
+    for path in (config.files or {}).values():
+        check_file(expanded(path))
+
+
+def preflight_zeroshot(config: ZeroshotConfig) -> None:
+    """Look at the labels, the run folder, and the first row of the file of `mtl zeroshot` and `mtl doctor`.
+
+    Raises:
+        ConfigError: labels, templates or the run cannot be used.
+        DataError: the file cannot be read, or lacks a column.
+    """
+    section = config.input
+    if config.labels is not None or not (config.tasks or section.labels_column):
+        make_labels(config.labels, config.templates, least=1)
+    if config.run is not None:
+        trained_config(config.run)
+    if section.file in (None, "-") or config.tasks:
+        return
+    path = expanded(str(section.file))
+    check_file(path)
+    columns = {
+        "--text-column": section.text_column,
+        "--label-column": section.label_column,
+        "--labels-column": section.labels_column,
+    }
+    for row in islice(read_file(path, Options(section.delimiter, section.quoting, "input")), 1):
+        for flag, column in columns.items():
+            if column:
+                row.column(column, flag)
+
+
+def trained_config(run: str) -> dict[str, Any]:
+    """Plain config of a run that trained a model. Raises `ConfigError` where there is none."""
+    path = Path(run).expanduser()
+    values = read_config(path)
+    if command_of(values) == "zeroshot":
+        problem = f"{path} is a run of `mtl zeroshot`, which trains nothing: it has no checkpoint. Its scores: mtl runs show {path}"
+        raise ConfigError([Fault("run", f"{problem}. Give a run of `mtl train`")])
+    return values
 
 
 def _extra_faults(config: TrainConfig, *, sweep: bool) -> Iterator[Fault]:
@@ -61,13 +109,12 @@ def _root_faults(config: TrainConfig) -> Iterator[Fault]:
 
 
 def _task_faults(name: str, task: TaskConfig, config: TrainConfig) -> Iterator[Fault]:
-    for split in _SPLITS:
-        for path in _files(name, task, split, config):
-            try:
-                check_file(path)
-                _check_columns(name, task, path)
-            except DataError as error:
-                yield Fault(f"tasks.{name}", str(error))
+    for path in dict.fromkeys(path for split in _SPLITS for path in _files(name, task, split, config)):
+        try:
+            check_file(path)
+            _check_columns(name, task, path)
+        except DataError as error:
+            yield Fault(f"tasks.{name}", str(error))
 
 
 def _files(name: str, task: TaskConfig, split: str, config: TrainConfig) -> list[Path]:

@@ -18,9 +18,9 @@ from mtl_cli.model.backbone.pretrained import load
 from mtl_cli.model.loading import from_pretrained
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.recipes.data_report import recorded_readings
+from mtl_cli.recipes.preflight import trained_config
 from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
-from mtl_cli.runs.folder import read_config
 from mtl_cli.runs.formats import read_environment
 from mtl_cli.runs.place import Place
 from mtl_cli.tasks.kinds.base import Kind
@@ -111,11 +111,7 @@ def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
         RunError: the checkpoint is damaged.
     """
     path = Path(run).expanduser()
-    values = read_config(path)
-    if "decide" in values:
-        problem = f"{path} is a run of `mtl zeroshot`, which trains nothing: it has no checkpoint. Its scores: mtl runs show {path}"
-        raise ConfigError([Fault("run", f"{problem}. Give a run of `mtl train`")])
-    config = convert_or_raise(TrainConfig, stored_values(values, path, trust=trust))
+    config = convert_or_raise(TrainConfig, stored_values(trained_config(run), path, trust=trust))
     return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint), Place.of(path))
 
 

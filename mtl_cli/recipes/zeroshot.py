@@ -31,7 +31,7 @@ from mtl_cli.redact import as_written
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
 from mtl_cli.runs.files import explained, write_json, write_text
-from mtl_cli.runs.folder import RunFolder, default_name, differences, open_run, read_config
+from mtl_cli.runs.folder import RunFolder, check_command, default_name, differences, open_run, read_config
 from mtl_cli.runs.provenance import environment
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.train.loop import Stop
@@ -259,7 +259,9 @@ def _check_same(path: Path, values: Mapping[str, Any]) -> None:
     def question(config: Mapping[str, Any]) -> dict[str, Any]:
         return {"asked": {key: value for key, value in config.items() if key not in _FREE}}
 
-    found = differences(question(read_config(path)), question(as_written(values)))
+    stored = read_config(path)
+    check_command(path, stored, "zeroshot", "out.name")
+    found = differences(question(stored), question(as_written(values)))
     if found:
         listed = "\n".join(
             f"  {key.removeprefix('asked.')}: the run has {old!r}, asked is {new!r}" for key, old, new in found
@@ -331,7 +333,7 @@ class _Filling:
             threads, arithmetic = int(before["threads"]), str(before["arithmetic"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            raise RunError(f"{path} is damaged: {reason}. Begin anew under another out.name.") from error
+            raise RunError(f"{path} is damaged: {reason}. Start over with another out.name.") from error
         if threads != torch.get_num_threads():
             log.info("threads  %d, which the run began with: another number may round scores differently", threads)
             torch.set_num_threads(threads)
@@ -380,7 +382,7 @@ class _Filling:
             shift_L = None if shift is None else np.array([shift[name] for name in names], np.float64)
             calibration, threshold = Calibration(float(stored["temperature"]), shift_L), stored["threshold"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self._decision} is damaged: {error}. Begin anew under another out.name.") from error
+            raise RunError(f"{self._decision} is damaged: {error}. Start over with another out.name.") from error
         choice = self._session.choice
         return Decision(choice if threshold is None else OneOf(threshold), calibration, threshold)
 
@@ -416,5 +418,5 @@ class _Filling:
             return Answer.read(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
-                f"{self._predictions}:{number} is damaged: it holds no answer. Begin anew under another out.name."
+                f"{self._predictions}:{number} is damaged: it holds no answer. Start over with another out.name."
             ) from error

@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _SKIP = {"checkpoints", "evals", "predictions"}
 _NOT_VARIED = (
     "run", "seeds", "baselines", "baseline_budget", "tasks", "data.root", "data.cache", "train.progress", "fabric",
-    "launcher", "search", "backbone.package",
+    "launcher", "search", "backbone.package", "out", "format", "words_file", "trust",
 )  # fmt: skip
 
 
@@ -53,6 +53,11 @@ class RunRecord:
         if column in self.extra:
             return self.extra[column]
         return self.config.get(column)
+
+    @property
+    def is_zeroshot(self) -> bool:
+        """Whether it is a run of `mtl zeroshot`."""
+        return "decide.hold" in self.config
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -169,14 +174,19 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def varied_keys(runs: list[RunRecord]) -> list[str]:
-    """Config keys whose value is not the same in all runs."""
-    runs = [run for run in runs if not run.partial] or runs
+    """Config keys whose value differs between runs of one command: `mtl train` and `mtl zeroshot` share few keys."""
+    runs = [run for run in runs if run.config and not run.partial] or runs
+    commands = [[run for run in runs if run.is_zeroshot is flag] for flag in (False, True)]
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
     compared = [key for key in keys if not any(key == n or key.startswith(f"{n}.") for n in _NOT_VARIED)]
-    varied = [key for key in compared if len({json.dumps(run.config.get(key), default=str) for run in runs}) > 1]
+    varied = [key for key in compared if any(_differs(key, group) for group in commands)]
     # Another member of a family has other options: its name says it all.
     renamed = {key.removesuffix("name") for key in varied if key.endswith(".name")}
     return [key for key in varied if key.endswith(".name") or not any(key.startswith(family) for family in renamed)]
+
+
+def _differs(key: str, runs: Sequence[RunRecord]) -> bool:
+    return len({json.dumps(run.config.get(key), default=str) for run in runs}) > 1
 
 
 def default_columns(runs: list[RunRecord]) -> list[str]:

@@ -14,11 +14,13 @@ from typing import Any
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.report.collect import run_folders
 from mtl_cli.runs.files import shortened
-from mtl_cli.runs.folder import differences, read_config
+from mtl_cli.runs.folder import command_of, differences, read_config
 from mtl_cli.runs.formats import Summary, UnreadableError, read_summary
 from mtl_cli.runs.place import is_folder
 
 log = logging.getLogger(__name__)
+
+_ENGINES = "Engines are compared by mtl zeroshot -m method=A,B"
 
 BASELINES = "baselines"
 """Folder below the outputs that holds single-task runs."""
@@ -74,6 +76,9 @@ def open_run_folder(path: Path) -> FinishedRun | None:
         ConfigError: there is no run, or its files are damaged.
     """
     config = read_config(path)
+    if command_of(config) == "zeroshot":
+        problem = f"{path} is a run of `mtl zeroshot`, which has no baselines. Its scores: mtl runs show {path}"
+        raise ConfigError(f"{problem}. {_ENGINES}")
     if not os.path.lexists(path / "summary.json"):
         return None
     try:
@@ -86,7 +91,7 @@ def open_run_folder(path: Path) -> FinishedRun | None:
         raise ConfigError(str(error)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{path / 'config.yaml'} is damaged: it is no config of the run in {path} any more"
+            f"{path / 'config.yaml'} is damaged: it is no longer the config of the run in {path}"
         ) from error
     return run
 
@@ -116,15 +121,22 @@ def _runs_of(folder: Path) -> list[FinishedRun]:
     paths = sorted(p for p in run_folders(folder) if BASELINES not in p.relative_to(folder).parts)
     if not paths:
         raise ConfigError(f"{folder} holds no run: no folder in it has a config.yaml")
-    opened = {path: open_run_folder(path) for path in paths}
+    opened = {path: open_run_folder(path) for path in paths if path == folder or not _is_zeroshot(path)}
+    if not opened:
+        raise ConfigError(f"{folder} holds runs of `mtl zeroshot` alone, which have no baselines. {_ENGINES}")
     runs = {path: run for path, run in opened.items() if run is not None and (path == folder or not run.pruned)}
-    lacking = [str(path) for path in paths if path not in runs]
+    lacking = [str(path) for path in opened if path not in runs]
     if not runs:
         what = "is not finished" if lacking == [str(folder)] else "holds no finished run"
         raise ConfigError(f"{folder} {what}: there is no summary.json yet. Go on with it by run.if_exists=resume")
     if lacking:
         log.warning("not finished or pruned, left out: %s", ", ".join(lacking))
     return list(runs.values())
+
+
+def _is_zeroshot(path: Path) -> bool:
+    """Whether a run in a folder of runs is of `mtl zeroshot`; such runs have no baselines."""
+    return command_of(read_config(path)) == "zeroshot"
 
 
 def grouped(runs: Iterable[FinishedRun]) -> list[Group]:

@@ -122,6 +122,7 @@ class RunFolder:
         """
         stored = read_config(self.path)
         config = as_written(config)
+        check_command(self.path, stored, "train", "run.name")
         found = differences(stored, config)
         if self.finished:
             old, new = stored.get("data", {}), config.get("data", {})
@@ -131,6 +132,17 @@ class RunFolder:
             raise ConfigError(
                 f"cannot resume {self.path}: it was started from a different config.\n{listed}\nGive the same values, or another run.name."
             )
+
+
+def command_of(config: Mapping[str, Any]) -> str:
+    """The command whose run has this stored config: "train" or "zeroshot"."""
+    return "zeroshot" if "decide" in config else "train"
+
+
+def check_command(path: Path, config: Mapping[str, Any], command: str, key: str) -> None:
+    """Raise `ConfigError` if a run to resume is of another command; `key` names its folder."""
+    if command_of(config) != command:
+        raise ConfigError(f"cannot resume {path}: it is a run of `mtl {command_of(config)}`. Give another {key}.")
 
 
 def _locked(path: Path, section: str) -> IO[str]:
@@ -185,12 +197,12 @@ def _open_lock(path: Path) -> IO[str]:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ConfigError(f"{path} is a link, no lock of mtl. Remove it, or give another name.") from error
+            raise ConfigError(f"{path} is a link, not a lock file of mtl. Remove it, or give another name.") from error
         raise RunError(why(path.parent, error)) from error
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or not _LOCK.fullmatch(os.pread(descriptor, 100, 0)):
         os.close(descriptor)
-        raise ConfigError(f"{path} is no lock of mtl. Remove it, or give another name.")
+        raise ConfigError(f"{path} is not a lock file of mtl. Remove it, or give another name.")
     return os.fdopen(descriptor, "r+", encoding="utf-8")
 
 

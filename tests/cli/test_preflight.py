@@ -65,8 +65,40 @@ def test_a_missing_column_is_told_before_torch_is_imported(tmp_path):
     result = mtl_apart(tmp_path, "train", *mine(tmp_path, name, content))
     assert (result.returncode, result.stdout) == (2, "")
     assert says in result.stderr
-    assert result.stderr.count("tasks.mine: ") == 2  # of training and validation
+    assert result.stderr.count("tasks.mine: ") == 1  # training and validation rows are in one file
     assert result.stderr.endswith("torch: False")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "task=rte", "train.steps=-5"], "train.steps: must be more than 0; found -5"),
+        (["eval", "run=nowhere"], "run: nowhere holds no run"),
+        (["affinity", "run=nowhere"], "run: nowhere holds no run"),
+        (["eval", "run=asked"], "asked is a run of `mtl zeroshot`"),
+        (["zeroshot", "--labels", "a,b", "--file", "nowhere.csv"], "there is no file nowhere.csv"),
+        (["zeroshot", "--labels", "a,b", "--file", "a.csv"], "--text-column reads column 'text', which is missing. Columns here: words"),
+        (["doctor", "--labels", "a,b", "--file", "a.csv"], "--text-column reads column 'text', which is missing"),
+        (["zeroshot", "--labels", "a,b", "--text", "x", "--template", "y"], "'y' has no place for the label"),
+        (["zeroshot", "-m", "method=embed,cloze", "--labels", "a,b", "--file", "nowhere.csv"], "there is no file nowhere.csv"),
+    ],
+)  # fmt: skip
+def test_what_needs_no_model_is_reported_before_a_model_is_looked_for(mtl, tmp_path, monkeypatch, words, says):
+    from mtl_cli.cli import affinity, doctor, engines, evaluate, train, zeroshot
+
+    (tmp_path / "a.csv").write_text("words,label\nx,a\n")
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "asked/config.yaml").write_text("decide: {}\n")
+
+    def loads_libraries(*_) -> None:
+        raise AssertionError("torch would be imported")
+
+    monkeypatch.setattr("mtl_cli.config.read.bind", loads_libraries)
+    for module in (affinity, doctor, engines, evaluate, train, zeroshot):
+        monkeypatch.setattr(module, "quiet_libraries", loads_libraries)
+    result = mtl(*words)
+    assert (result.code, result.out) == (2, "")
+    assert says in result.err
 
 
 def test_a_missing_package_is_told_before_torch_is_imported(tmp_path):
@@ -85,7 +117,7 @@ def test_what_is_wrong_with_files_formats_and_columns_is_told_of_all_splits(
     result = mtl(command, *mine(tmp_path, name, content))
     assert (result.code, result.out) == (2, "")
     assert says in result.err
-    assert result.err.count("tasks.mine: ") == 2
+    assert result.err.count("tasks.mine: ") == 1
 
 
 @pytest.mark.parametrize(

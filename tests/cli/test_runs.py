@@ -71,6 +71,28 @@ def test_what_is_alike_and_what_says_where_is_no_column(outputs, mtl):
     assert table(mtl("runs", "ls"))[0] == ["run", "status", "data.limit", "steps", "mean", "rte", "seconds"]
 
 
+def test_runs_of_zeroshot_and_of_training_are_not_compared_by_the_keys_of_one_alone(outputs, mtl):
+    outputs("a", rte=0.5, lr=1e-4)
+    outputs("b", rte=0.5, lr=1e-3)
+    answered = outputs("z", rte=0.5)
+    answered.joinpath("config.yaml").write_text(
+        yaml.safe_dump({"decide": {"hold": 100}, "input": {"file": "x.csv"}, "seed": 1})
+    )
+    outputs("broken").joinpath("config.yaml").write_text("")
+    assert table(mtl("runs", "ls"))[0] == ["run", "status", "optim.lr", "steps", "mean", "rte", "seconds"]
+
+
+def test_a_zeroshot_run_has_no_baselines(outputs, mtl):
+    answered = outputs("z", rte=0.5)
+    answered.joinpath("config.yaml").write_text(yaml.safe_dump({"decide": {"hold": 100}, "seed": 1}))
+    for folder in ("outputs/z", "outputs"):
+        result = mtl("runs", "compare", folder)
+        assert (result.code, result.out) == (2, "")
+        assert "of `mtl zeroshot`" in result.err
+        assert "Engines are compared by mtl zeroshot -m" in result.err
+        assert "damaged" not in result.err
+
+
 def test_of_another_member_of_a_family_the_name_alone_is_shown(outputs, mtl):
     outputs("a", rte=0.5, sampler={"name": "uniform"})
     outputs("b", rte=0.5, sampler={"name": "temperature", "temperature": 5})

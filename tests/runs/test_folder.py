@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtl_cli.errors import ConfigError, RunError
-from mtl_cli.runs.folder import RunFolder, begin, default_name, differences, open_run, read_config
+from mtl_cli.runs.folder import RunFolder, begin, check_command, default_name, differences, open_run, read_config
 
 CONFIG = {
     "seed": 1,
@@ -213,3 +213,11 @@ def test_default_names_begin_with_the_tasks_and_differ():
     names = {default_name("rte+sst2") for _ in range(5)}
     assert len(names) == 5
     assert all(name.startswith("rte+sst2-") for name in names)
+
+
+@pytest.mark.parametrize(("stored", "command"), [({"decide": {}}, "zeroshot"), ({}, "train")])
+def test_a_run_of_another_command_is_not_resumed(tmp_path, stored, command):
+    other = "train" if command == "zeroshot" else "zeroshot"
+    check_command(tmp_path, stored, command, "run.name")
+    with pytest.raises(ConfigError, match=rf"cannot resume .*: it is a run of `mtl {command}`. Give another out\.name"):
+        check_command(tmp_path, stored, other, "out.name")
