@@ -127,7 +127,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     known = sorted(options)
     close = closest(name, known)
     if close is None:
-        return f"There is: {listed(known)}." if known else ""
+        return f"Available: {listed(known)}." if known else ""
     if looks_alike(name, close):
         return f"Did you mean '{close}'? It looks the same: found {code_points(name, close)}, not {code_points(close, name)}."
     return f"Did you mean '{close}'?"

@@ -12,7 +12,7 @@ def test_the_closest_of_several_close_names_is_offered():
 
 
 def test_all_names_are_listed_in_order_when_none_is_close():
-    assert did_you_mean("xxxx", ["sst2", "mrpc", "rte"]) == "There is: mrpc, rte, sst2."
+    assert did_you_mean("xxxx", ["sst2", "mrpc", "rte"]) == "Available: mrpc, rte, sst2."
 
 
 def test_nothing_is_said_when_there_are_no_names():

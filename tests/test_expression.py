@@ -80,10 +80,10 @@ def test_what_cannot_be_read_is_refused_and_told_what_may_stand_there(text):
     ("text", "message"),
     [
         ("stp / 5", "^'stp / 5': unknown name 'stp'. Did you mean 'step'?"),
-        ("foo", "unknown name 'foo'. Did you mean 'floor'|unknown name 'foo'. There is: abs"),
-        ("nan", "unknown name 'nan'. There is: abs, ceil, .* step, steps"),
+        ("foo", "unknown name 'foo'. Did you mean 'floor'|unknown name 'foo'. Available: abs"),
+        ("nan", "unknown name 'nan'. Available: abs, ceil, .* step, steps"),
         ("sqr(4)", "unknown function 'sqr'. Did you mean 'sqrt'?"),
-        ("step(4)", r"unknown function 'step'\. There is: abs"),
+        ("step(4)", r"unknown function 'step'\. Available: abs"),
         ("max(1)", r"max takes two numbers or more; found 'max\(1\)'"),
         ("sqrt(1, 2)", r"sqrt takes one number; found 'sqrt\(1, 2\)'"),
         ("1" * 501, "is 501 characters long; at most 500"),

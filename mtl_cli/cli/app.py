@@ -16,8 +16,8 @@ from mtl_cli.cli.streams import guarded_streams
 from mtl_cli.errors import MtlError, cut
 from mtl_cli.redact import forget, redact
 
-EXIT_CODES = """Exit codes: 0 done; 1 a run failed, or standard output takes no more; 2 usage, configuration or data;
-130 Ctrl-C (128 plus the signal's number); 141 the reader of standard output has gone (| head); 143 SIGTERM."""
+EXIT_CODES = """Exit codes: 0 done; 1 a run failed, or standard output cannot be written; 2 usage, configuration or data;
+130 Ctrl-C (128 plus the signal's number); 141 the reader of standard output has closed it (| head); 143 SIGTERM."""
 
 app = typer.Typer(
     name="mtl", help=mtl_cli.__doc__, epilog=EXIT_CODES, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,

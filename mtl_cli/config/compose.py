@@ -61,9 +61,7 @@ def loaded(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoader]:
     """Open the shipped configs and the user's folders; inside, Hydra can compose and list."""
     for folder in config_dirs:
         if not folder.is_dir():
-            raise ConfigError(
-                f"--config-dir: there is no folder {folder}. Give one that holds task/NAME.yaml and the like"
-            )
+            raise ConfigError(f"--config-dir: there is no folder {folder}. Give one with files such as task/NAME.yaml")
         hidden = [
             path for path in sorted(folder.rglob("*.yaml")) if (config_dir() / path.relative_to(folder)).is_file()
         ]
@@ -148,15 +146,22 @@ def parsed(text: str) -> Override:
         raise ConfigError([_grammar_fault(text, error)]) from error
 
 
+def _example(text: str) -> str:
+    """An override that may be meant by a bare word."""
+    return f"run={text}" if "/" in text else "task=rte or task=[rte,mrpc]"
+
+
 def _grammar_fault(text: str, error: Exception) -> Fault:
     if isinstance(error, RecursionError):
-        return Fault("", f"'{cut(text)}' is nested too deep")
+        return Fault("", f"'{cut(text)}' is nested too deeply")
     if len(text) > _LONG_OVERRIDE:  # Hydra repeats the whole of it
         return Fault(
             "", f"'{cut(text)}' is not KEY=VALUE in Hydra's grammar. Put a long text in quotes: KEY='\"TEXT\"'"
         )
-    said = "\n".join(line for line in str(error).splitlines() if not line.startswith("See https://hydra.cc"))
-    return Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {said}") + _quoting_hint(text))
+    if "=" not in text and not text.startswith("~"):
+        return Fault("", f"'{text}' is not KEY=VALUE. Write key and value without spaces, such as {_example(text)}")
+    reason = "\n".join(line for line in str(error).splitlines() if not line.startswith("See https://hydra.cc"))
+    return Fault("", _first_paragraph(f"'{text}' is not KEY=VALUE in Hydra's grammar: {reason}") + _quoting_hint(text))
 
 
 def _foreign_faults(overrides: Sequence[str]) -> Iterator[Fault]:
@@ -182,12 +187,13 @@ def _section_faults(primary: str, config: DictConfig) -> Iterator[Fault]:
         value = found.get(name, _GONE)
         if isinstance(value, Mapping) or (isinstance(value, str) and (name in FAMILIES or "${" in value)):
             continue
-        yield _no_section(name, inside, "it is taken away" if value is _GONE else f"found {cut(repr(value))}")
+        yield _no_section(name, inside, "it is removed" if value is _GONE else f"found {cut(repr(value))}")
 
 
 def _no_section(name: str, inside: Sequence[str], found: str) -> Fault:
     such = f"such as {listed(f'{name}.{key}' for key in inside)}" if inside else "each with a name"
-    return Fault(name, f"is a section of keys, {such}; {found}")
+    remedy = "Choose tasks with task=[A,B]" if name == "tasks" else "Set its keys instead"
+    return Fault(name, f"is a section of keys, {such}; {found}. {remedy}")
 
 
 _GONE = object()
@@ -244,7 +250,7 @@ def _diagnose(primary: str, overrides: Sequence[str], loader: ConfigLoader, erro
             continue
         if override.key_or_group in known - taken:
             faults.append(
-                Fault(override.key_or_group, f"nothing of this group is chosen here. There is: {_sections(primary)}")
+                Fault(override.key_or_group, f"nothing of this group is chosen here. Available: {_sections(primary)}")
             )
         elif override.key_or_group in known:
             wrong = list(_group_faults(override, options(loader, override.key_or_group)))
@@ -313,8 +319,13 @@ def _value_faults(
 
 
 def _adding(primary: str, key: str, values: Any) -> str:
-    """How a key is added, where the config takes other keys than those it has."""
-    return f" To add it: +{key}=..." if takes(primary, key, values) else ""
+    """How a key is added, where the config takes other keys than those it has; not for a task that is not chosen."""
+    section, _, rest = key.partition(".")
+    task, _, leaf = rest.partition(".")
+    is_of_task = section == "weights" or (section == "tasks" and bool(leaf))
+    if (is_of_task and task not in (values.get("tasks") or {})) or not takes(primary, key, values):
+        return ""
+    return f" To add it: +{key}=..."
 
 
 def _dotted(value: Any, prefix: str = "") -> set[str]:
@@ -343,7 +354,7 @@ def _nearest(key: str, keys: set[str]) -> str:
     elsewhere = sorted(k for k in keys if k.rpartition(".")[2].lower() == leaf.lower())
     if elsewhere:
         return f"Did you mean '{elsewhere[0]}'?"
-    return f"There is: {listed(siblings.values() if siblings else sorted(k for k in keys if '.' not in k))}."
+    return f"Available: {listed(siblings.values() if siblings else sorted(k for k in keys if '.' not in k))}."
 
 
 def _quoting_hint(text: str) -> str:

@@ -109,7 +109,7 @@ def _shown(value: object) -> str:
     return cut(repr(value)) if isinstance(value, str | int | float | bool) or value is None else type(value).__name__
 
 
-_YAML_WORDS = "YAML reads yes, no, on, off, true, false and null as no text: put the word in quotes, such as 'no'"
+_YAML_WORDS = "YAML does not read yes, no, on, off, true, false and null as text: put the word in quotes, such as 'no'"
 _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",

@@ -110,7 +110,7 @@ _SEARCH = ("search.objective", "search.scale", "search.random", "search.prune", 
 _SOURCES = (
     Rule(
         ("data.hub_timeout",), lambda c: c.at("data.source") in ("local", "bundled"),
-        "the hub is not asked: data.source says where rows come from", certain=False,
+        "the hub is not used: data.source says where rows come from", certain=False,
     ),
     Rule(
         ("data.root",), lambda c: c.at("data.source") in ("hub", "bundled"),
@@ -119,7 +119,7 @@ _SOURCES = (
 )  # fmt: skip
 _TRAINING = (
     *_SOURCES,
-    Rule(("train.epochs",), lambda c: c.at("train.steps") is not None, "train.steps goes before it. Give train.steps=null too"),
+    Rule(("train.epochs",), lambda c: c.at("train.steps") is not None, "train.steps takes precedence. Give train.steps=null as well"),
     Rule(
         ("eval.patience",), lambda c: c.at("eval.every") == "end",
         "the only evaluation is at the end. Give eval.every=epoch or a number of steps",
@@ -144,7 +144,7 @@ RULES: Mapping[str, Sequence[Rule]] = {
         *_TRAINING,
         Rule(
             ("search",), lambda c: not c.several,
-            "it is for sweeps: mtl train -m search.trials=20 optim.lr=interval(1e-5,1e-3)",
+            "it is for sweeps: mtl train -m search.trials=20 'optim.lr=interval(1e-5,1e-3)'",
         ),
         Rule(_SEARCH, _no_search, "there is no search without search.trials=N"),
         Rule(("search.prune_after",), lambda c: not c.at("search.prune"), "nothing is pruned without search.prune=true"),
@@ -165,7 +165,7 @@ RULES: Mapping[str, Sequence[Rule]] = {
     "affinity_run": (
         Rule(
             ("steps", "batch_size", "seed", "data", "measure.every", "measure.look_ahead", "measure.params", "fabric"),
-            lambda c: c.at("source") == "metrics", "source=metrics computes nothing anew. Use source=checkpoint",
+            lambda c: c.at("source") == "metrics", "source=metrics computes nothing new. Use source=checkpoint",
         ),
         Rule(
             ("checkpoint",), lambda c: c.at("source") == "metrics" and not c.at("branch_at"),

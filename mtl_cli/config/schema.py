@@ -359,7 +359,7 @@ class TrainConfig:
             if not seeds:
                 yield Fault("seeds", "must name at least one seed, such as [1,2,3]; null: `seed` alone")
             for seed in sorted({s for s in seeds if seeds.count(s) > 1}):
-                yield Fault("seeds", f"{seed} stands there more than once: it would be the same run")
+                yield Fault("seeds", f"{seed} is listed more than once: it would be the same run")
             for seed in seeds:
                 if not 0 <= seed < 2**31:
                     yield Fault("seeds", f"must lie between 0 and 2147483647; found {seed}")

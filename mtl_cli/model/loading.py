@@ -108,7 +108,7 @@ def _reason(auto: Any, folder: str | Path, error: Exception) -> str:
     if "trust_remote_code" in told:
         return (
             f"'{folder}' needs Python code of its own (auto_map in its config), which mtl does not run: that code could do anything. "
-            "Give a model that the transformers library knows by itself"
+            "Give a model whose architecture is part of the transformers library"
         )
     if isinstance(error, OSError) and "safetensors" in told and _is_pickled(folder):
         return (

@@ -93,7 +93,7 @@ def check_scores(
     """Raise `ConfigError` if someone goes by scores that the labels of the validation rows leave undefined."""
     who = [f"{what}" for what, one in (("sampler", sampler), ("weighting", weighting)) if one.needs_evaluations]
     faults = [
-        Fault(key, f"goes by the scores, and that of '{name}' by {metric} is undefined: all labels of {where} are alike. Give other "
+        Fault(key, f"needs evaluation scores, and the {metric} of '{name}' is undefined: all labels of {where} are alike. Give other "
               f"validation rows, or another tasks.{name}.metrics.")
         for name, bound in tasks.items() for where in _constant(validation[name]) for metric, one in bound.metrics.items()
         if one.needs_varied_labels for key in who

@@ -71,7 +71,7 @@ def _metrics(group: Group) -> dict[str, Metric]:
     configured = {str(name) for task in tasks.values() for name in task["metrics"]}
     if strange := [name for name in names if name not in configured]:
         lacks = f"summary.json has the metric {listed(strange)}, which config.yaml does not name"
-        raise ConfigError(f"{group.runs[0].path}: {lacks}: the two are not of one run. Train it again")
+        raise ConfigError(f"{group.runs[0].path}: {lacks}: the two come from different runs. Train it again")
     bound = {
         name: bind("metric", Node(name, {}), faults, f"{group.name}: metrics of {', '.join(tasks)}") for name in names
     }

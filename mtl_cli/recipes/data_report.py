@@ -72,9 +72,9 @@ class SetFacts:
         if self.empty_texts:
             yield f"{of} {row_count(self.empty_texts)} with an empty text"
         if self.in_train:
-            yield f"{of} {self.in_train:,} of {row_count(self.used)} have the texts of a training row, so that scores are optimistic"
+            yield f"{of} {self.in_train:,} of {row_count(self.used)} have the same texts as a training row, so scores are optimistic"
         if self.duplicates:
-            yield f"{of} {self.duplicates:,} of {row_count(self.used)} repeat the texts of an earlier row"
+            yield f"{of} {self.duplicates:,} of {row_count(self.used)} have the same texts as an earlier row"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -137,7 +137,7 @@ def report_data(facts: Sequence[SetFacts]) -> None:
         if one.labels is None:
             continue
         if one is before and (one.labels.meaning or one.labels.no_label):
-            log.info("labels   %s: those of %s are read as %s", one.task, one.set_name, one.labels.line)
+            log.info("labels   %s: %s labels are read as %s", one.task, one.set_name, one.labels.line)
         elif before.labels is not None and one.labels.values not in ("none", before.labels.values):
             differ = f"those of {one.set_name} are read as {one.labels.line}, those of {before.set_name} as {before.labels.values}"
             log.warning("%s: labels differ: %s", one.task, differ)

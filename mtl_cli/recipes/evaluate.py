@@ -182,7 +182,9 @@ def _head(name: str, bound: BoundTask, run: Heads, told: Mapping[str, str]) -> s
     if len(fitting) != 1:
         several = f"several fit: {', '.join(fitting)}" if fitting else "no head has its labels"
         problem = f"the run was not trained on '{name}', and {several}. Heads: {', '.join(run.tasks)}"
-        raise ConfigError([Fault("heads", f"{problem}. Give heads={{{name}: HEAD}}")])
+        ways = " or ".join(f"'heads={{{name}: {head}}}'" for head in fitting)
+        remedy = f"Give {ways}" if fitting else f"Choose another task, or a run that was trained on '{name}'"
+        raise ConfigError([Fault("heads", f"{problem}. {remedy}")])
     log.info("head     %s is scored by the head of %s", name, ", ".join(run.tasks[fitting[0]]))
     return run.task(fitting[0], "heads")
 

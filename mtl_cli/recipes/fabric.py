@@ -69,7 +69,11 @@ def make_fabric(section: FabricSection) -> Fabric:
                 precision=precision,  # type: ignore[arg-type]
             )
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
-        raise ConfigError([Fault("fabric", str(error).strip().split("\n")[0])]) from error
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        remedy = (
+            "Check fabric.accelerator and fabric.devices (auto, a number from 1, or a list of indices such as [0,1])"
+        )
+        raise ConfigError([Fault("fabric", f"{reason}. {remedy}")]) from error
 
 
 def _precision(asked: str, device: torch.device) -> str:

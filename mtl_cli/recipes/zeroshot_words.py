@@ -39,7 +39,7 @@ def take_words(path: Path, labels: LabelSets) -> None:
     """Give the labels the words that a run began with. Raises `RunError` if the file is of other labels."""
     found = read_labels(path)
     if tuple(found) != labels.common:
-        raise RunError(f"{path} holds other labels than the run began with. Begin anew under another out.name.")
+        raise RunError(f"{path} holds other labels than the run began with. Start over with another out.name.")
     labels.become(found)
 
 

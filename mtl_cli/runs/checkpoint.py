@@ -236,7 +236,7 @@ class Checkpoints:
                 ", ".join(p.name for p in [*self.steps(), *self.folder.glob("best"), *self.folder.glob("last")])
                 or "none"
             )
-            raise ConfigError(f"checkpoint: there is no '{name}' in {self.folder}. There is: {there}.")
+            raise ConfigError(f"checkpoint: there is no '{name}' in {self.folder}. Available: {there}.")
         return verified(path.resolve())
 
     def _named(self, name: str) -> Path | None:

@@ -329,7 +329,7 @@ class SweepPoint:
 
 def read_sweep(folder: Path) -> list[SweepPoint]:
     """Points of a sweep. Raises `UnreadableError`."""
-    return read_json(folder / "sweep.json", list[SweepPoint], "Repeat the sweep's command, which writes it anew.")
+    return read_json(folder / "sweep.json", list[SweepPoint], "Repeat the sweep's command, which writes it again.")
 
 
 @dataclass(frozen=True)
@@ -342,4 +342,4 @@ class SeriesRecord:
 
 def read_series(folder: Path) -> SeriesRecord:
     """Which baselines the runs of a series have. Raises `UnreadableError`."""
-    return read_json(folder / "compare.json", SeriesRecord, "Repeat the command of the series, which writes it anew.")
+    return read_json(folder / "compare.json", SeriesRecord, "Repeat the command of the series, which writes it again.")

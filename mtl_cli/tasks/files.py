@@ -121,7 +121,7 @@ def _errors_in_prose(source: TextSource) -> Iterator[None]:
         raise DataError(f"{where}: not UTF-8 text ({error.reason}); convert it to UTF-8 first") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{source.name}: not readable as gzip: {error}. Is the file whole? Write or fetch it anew"
+            f"{source.name}: not readable as gzip: {error}. Is the file complete? Write or download it again"
         ) from error
     except OSError as error:
         raise DataError(f"{source.name}: not readable: {error.strerror or error}") from error
@@ -152,7 +152,7 @@ def _rows(path: Path, options: Options) -> Iterator[Iterator[Row]]:
     if suffix not in _TEXT and suffix not in _USUAL:
         known = ", ".join([".jsonl", ".json", *_USUAL, ".txt", *_COLUMNAR])
         suffix = suffix + _PACKED if is_packed else path.suffix
-        raise DataError(f"{shown(path)}: unknown format '{suffix}'; known: {known}, and text formats with .gz behind")
+        raise DataError(f"{shown(path)}: unknown format '{suffix}'; known: {known}, and text formats packed as .gz")
     dialect = _dialect_of(path, options) if suffix in _USUAL else None
     with _opened(path, is_packed) as source:
         yield delimited.rows(source, dialect, options) if dialect else _TEXT[suffix](source)

@@ -101,7 +101,7 @@ def text_of(row: Row, column: str, of: str) -> str:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            problem = "holds half a Unicode character (a lone surrogate)"
+            problem = "holds half of a Unicode character (a lone surrogate)"
             raise DataError(f"{row.where}: column '{column}' {problem}") from error
     return text
 

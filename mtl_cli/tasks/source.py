@@ -77,7 +77,10 @@ def _found(task: Task, split: str, places: Places, only: Place | None) -> list[O
         if found:
             return found
     beside = f" where its other rows are ({only})" if only else ""
-    raise DataError(f"task '{task.name}': no {split} rows found{beside}.\n  " + "\n  ".join(tried))
+    keys = "data.root=DIR" if places.source in ("auto", "local") else "data.source=local data.root=DIR"
+    name = task.source.sets[split][0]
+    remedy = f"If you have these rows: {keys}, where DIR holds {task.source.folder}/{name}.jsonl"
+    raise DataError("\n  ".join([f"task '{task.name}': no {split} rows found{beside}.", *tried, remedy]))
 
 
 def _named(task: Task, origin: Origin) -> Origin:
@@ -105,7 +108,7 @@ def _from_files(task: Task, split: str) -> list[Origin]:
     if split not in task.source.files:
         given = ", ".join(task.source.files)
         raise DataError(
-            f"task '{task.name}': no {split} file is given (there is: {given}). Set tasks.{task.name}.source.files.{split}=PATH"
+            f"task '{task.name}': no {split} file is given (available: {given}). Set tasks.{task.name}.source.files.{split}=PATH"
         )
     path = expanded(task.source.files[split])
     try:
@@ -181,7 +184,7 @@ def _local(task: Task, split: str, places: Places, tried: list[str]) -> list[Ori
 
 def _bundled(task: Task, split: str, places: Places, tried: list[str]) -> list[Origin]:  # noqa: ARG001
     if task.source.bundled is None:
-        tried.append("bundled: there is no sample of this task (there is: cola, sst2, mrpc, stsb, qnli, rte)")
+        tried.append("bundled: there is no sample of this task (available: cola, sst2, mrpc, stsb, qnli, rte)")
         return []
     folder = Path(__file__).parent / "bundled" / task.source.bundled
     found = _folder_sets(task, "bundled", folder, split)

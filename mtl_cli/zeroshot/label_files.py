@@ -102,7 +102,9 @@ def _name(path: Path, node: yaml.Node) -> str:
     """A label as it is written. YAML reads yes, null and dates as other things than texts."""
     if not isinstance(node, yaml.ScalarNode) or node.tag not in (_TEXT, *_NUMBERS):
         shown = node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
-        raise DataError(f"{path}:{node.start_mark.line + 1}: label {shown[:60]!r} is no text to YAML: put it in quotes")
+        raise DataError(
+            f"{path}:{node.start_mark.line + 1}: label {shown[:60]!r} is not text to YAML: put it in quotes"
+        )
     return str(node.value)
 
 

@@ -182,7 +182,7 @@ def test_what_cannot_be_measured_is_refused_and_leaves_nothing(mtl, tmp_path, wo
         (["checkpoint=step_9"], "checkpoint: there is no 'step_9'"),
         (["name=../x"], "name: must be one folder name; found '../x'"),
         (["branch_at=2"], "branch_at: the encoder has 2 layers"),
-        (["task=rte"], "task: nothing of this group is chosen here. There is: measure, k,"),
+        (["task=rte"], "task: nothing of this group is chosen here. Available: measure, k,"),
         (["optim.lr=1"], "optim.lr: unknown key"),
     ],
 )

@@ -315,7 +315,7 @@ def test_a_column_that_stands_twice_in_a_header(mtl, tmp_path):
 def test_labels_that_yaml_does_not_read_as_text(mtl, tmp_path):
     path = tmp_path / "labels.yaml"
     path.write_text("no: negative\nyes: positive\n")
-    refused(mtl("zeroshot", "backbone=tiny", "-l", path, "-t", "x"), "label 'no' is no text to YAML: put it in quotes")
+    refused(mtl("zeroshot", "backbone=tiny", "-l", path, "-t", "x"), "label 'no' is not text to YAML: put it in quotes")
 
 
 def test_a_damaged_run_folder_does_not_hide_the_others(mtl, tmp_path):

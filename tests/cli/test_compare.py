@@ -163,7 +163,7 @@ def test_what_cannot_be_compared_is_told(copied, mtl, tmp_path):
     [
         (["task=rte"], "baselines: nothing to compare: 'rte' is the only task"),
         (["seeds=[]"], "seeds: must name at least one seed, such as [1,2,3]"),
-        (["seeds=[1,1]"], "seeds: 1 stands there more than once"),
+        (["seeds=[1,1]"], "seeds: 1 is listed more than once"),
         (["seeds=[-1]"], "seeds: must lie between 0 and 2147483647; found -1"),
         (["seeds=1"], "seeds: must be a list, such as [a,b]; found 1"),
         (["baseline_budget=row"], "'row' is not one of 'steps', 'rows'. Did you mean 'rows'?"),

@@ -113,7 +113,7 @@ def test_a_checkpoint_that_is_not_there_lists_those_that_are(trained, mtl):
     result = mtl("eval", f"run={trained}", "checkpoint=step_000003")
     assert result.code == 2
     assert "there is no 'step_000003'" in result.err
-    assert "There is: step_000002, step_000004, best, last." in result.err
+    assert "Available: step_000002, step_000004, best, last." in result.err
 
 
 def test_a_checkpoint_of_another_run_is_told(trained, mtl, tmp_path):
@@ -193,13 +193,16 @@ def test_several_fitting_heads_are_named(trained, mtl):
     result = mtl("eval", f"run={trained}", "task=wnli")
     assert result.code == 2
     assert "the run was not trained on 'wnli', and several fit: rte, qnli." in result.err
-    assert "Give heads={wnli: HEAD}" in result.err
+    assert "Give 'heads={wnli: rte}' or 'heads={wnli: qnli}'" in result.err
 
 
 def test_a_task_whose_labels_no_head_has(trained, mtl):
     result = mtl("eval", f"run={trained}", "task=cola")
     assert result.code == 2
-    assert "no head has its labels. Heads: rte, qnli, sst2, stsb." in result.err
+    assert (
+        "no head has its labels. Heads: rte, qnli, sst2, stsb. Choose another task, or a run that was trained on 'cola'"
+        in result.err
+    )
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_what_is_wrong_with_groups_is_told_before_anything_is_written(mtl, tmp_p
     result = mtl("train", *TINY, "task=[rte,sst2]", "sharing=groups", groups, "sharing.branch_at=2", "run.name=x")
     assert result.code == 2
     assert "sharing.groups: no task is called 'sst'. Did you mean 'sst2'?" in result.err
-    assert "task 'rte' stands there 2 times" in result.err
+    assert "task 'rte' is listed 2 times" in result.err
     assert "'sst2' to none" in result.err
     assert "sharing.branch_at: the encoder has 2 layers" in result.err
     assert not (tmp_path / "outputs/x").exists()

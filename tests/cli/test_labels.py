@@ -53,10 +53,10 @@ def test_check_says_how_labels_are_read_and_counts_what_is_missing_or_repeated(m
     result = mtl("check", *words)
     assert result.code == 0, result.err
     for line in (
-        "labels   mine: those of train are read as ids: 0 is neg, 1 is neu, 2 is pos, -1 is no label (1 row)",
+        "labels   mine: train labels are read as ids: 0 is neg, 1 is neu, 2 is pos, -1 is not a label (1 row)",
         "mine, train: 1 of 6 rows have no label and are left out", "mine, train: 1 row with an empty text",
-        "mine, train: 1 of 5 rows repeat the texts of an earlier row", "mine, validation: no row has the label neu",
-        "mine, validation: 1 of 3 rows have the texts of a training row, so that scores are optimistic",
+        "mine, train: 1 of 5 rows have the same texts as an earlier row", "mine, validation: no row has the label neu",
+        "mine, validation: 1 of 3 rows have the same texts as a training row, so scores are optimistic",
     ):  # fmt: skip
         assert line in result.err
     assert "validation: 0" not in result.err

@@ -68,6 +68,6 @@ def test_who_goes_by_scores_is_refused_before_anything_is_trained(mtl, constant,
     result = mtl("train", *constant, "task=[rte,flat]", *words)
     assert result.code == 2
     key = words[0].partition("=")[0]
-    assert f"{key}: goes by the scores, and that of 'flat' by pearson is undefined" in result.err
+    assert f"{key}: needs evaluation scores, and the pearson of 'flat' is undefined" in result.err
     assert "all labels of validation are alike" in result.err
     assert not list((tmp_path / "outputs").glob("*/checkpoints"))

@@ -336,7 +336,7 @@ def test_gold_labels_are_read_as_training_labels_are(ask, tmp_path, values, word
 def test_gold_labels_that_can_be_read_in_two_ways_are_refused_with_the_key_that_decides(refused, tmp_path):
     write(tmp_path / "g.jsonl", [{"text": t, "label": y} for t, y in zip("ab", (-1, 1), strict=True)])
     message = refused("--file", "g.jsonl")
-    assert "-1 is good (1 row), 1 is bad (1 row); as ids, 1 is bad (1 row), and -1 is no label (1 row)" in message
+    assert "-1 is good (1 row), 1 is bad (1 row); as ids, 1 is bad (1 row), and -1 is not a label (1 row)" in message
     assert "input.label_ids=[-1,1] or input.label_missing=-1" in message
 
 

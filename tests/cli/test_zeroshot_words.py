@@ -66,7 +66,7 @@ def test_a_run_whose_words_are_of_other_labels_is_not_gone_on_with(mtl, ask):
     (run / "words.yaml").write_text("bank:\nriver:\n", encoding="utf-8")
     result = mtl(*words, "out.if_exists=resume")
     assert result.code == 1
-    assert "words.yaml holds other labels than the run began with. Begin anew under another out.name." in result.err
+    assert "words.yaml holds other labels than the run began with. Start over with another out.name." in result.err
 
 
 def test_label_sets_of_rows_take_no_words(ask):

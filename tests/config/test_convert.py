@@ -9,7 +9,7 @@ import pytest
 from mtl_cli.config.convert import Bound, Node, bind, convert, convert_or_raise
 from mtl_cli.errors import ConfigError, Fault
 
-YAML_WORDS = "YAML reads yes, no, on, off, true, false and null as no text: put the word in quotes, such as 'no'"
+YAML_WORDS = "YAML does not read yes, no, on, off, true, false and null as text: put the word in quotes, such as 'no'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +181,7 @@ def test_an_unknown_key_names_the_closest():
 
 
 def test_an_unknown_key_far_from_all_lists_what_there_is():
-    assert bad(Inner, {**INNER, "zzz": 1}) == ["k.zzz: unknown key. There is: betas, lr, when."]
+    assert bad(Inner, {**INNER, "zzz": 1}) == ["k.zzz: unknown key. Available: betas, lr, when."]
 
 
 def test_a_missing_key_is_told_and_one_with_a_default_is_not():
@@ -240,7 +240,7 @@ def test_an_unknown_member_of_a_family_names_the_closest():
 
 def test_an_unknown_member_far_from_all_lists_the_family():
     _, (fault,) = bound("xxx")
-    assert fault.endswith("There is: constant, cosine, inverse_sqrt, linear, polynomial.")
+    assert fault.endswith("Available: constant, cosine, inverse_sqrt, linear, polynomial.")
 
 
 def test_an_unknown_option_names_the_closest_and_lists_what_the_builder_takes():

@@ -247,14 +247,14 @@ def test_a_run_s_name_may_be_left_out_or_be_a_path_below_the_outputs(name):
 @pytest.mark.parametrize("place", ["files", "splits", "hub_splits"])
 def test_a_split_that_is_not_ours_is_told_wherever_it_stands(values, problems, place):
     values["tasks"]["rte"]["source"] = {place: {"dev": "x"}}
-    assert problems(values) == {f"tasks.rte.source.{place}.dev": "unknown split. There is: test, train, validation."}
+    assert problems(values) == {f"tasks.rte.source.{place}.dev": "unknown split. Available: test, train, validation."}
 
 
 def test_a_split_that_is_not_ours_is_told(values, problems):
     values["tasks"]["rte"]["source"] |= {"files": {"valid": "x.csv"}, "splits": {"dev": "validation"}}
     assert problems(values) == {
         "tasks.rte.source.files.valid": "unknown split. Did you mean 'validation'?",
-        "tasks.rte.source.splits.dev": "unknown split. There is: test, train, validation.",
+        "tasks.rte.source.splits.dev": "unknown split. Available: test, train, validation.",
     }
 
 

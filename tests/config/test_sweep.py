@@ -83,7 +83,7 @@ def test_a_range_without_values_is_told():
 
 
 def test_what_is_no_override_is_told():
-    with pytest.raises(ConfigError, match=r"^'foo bar' is not KEY=VALUE in Hydra's grammar"):
+    with pytest.raises(ConfigError, match=r"^'foo bar' is not KEY=VALUE. Write key and value without spaces"):
         points(["seed=1,2", "foo bar"])
 
 

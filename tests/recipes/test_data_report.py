@@ -51,15 +51,15 @@ def test_each_number_has_a_line_and_zeros_have_none(caplog):
     caplog.set_level("INFO")
     report_data(facts())
     assert caplog.messages == [
-        "labels   nli: those of train are read as ids: 0 is a, 1 is b, -1 is no label (2 rows)",
+        "labels   nli: train labels are read as ids: 0 is a, 1 is b, -1 is not a label (2 rows)",
         "nli, train: 1 of 6 rows have no label and are left out",
         "nli, train: no row has the label c",
         "nli, train: 1 row with an empty text",
-        "nli, train: 1 of 5 rows repeat the texts of an earlier row",
+        "nli, train: 1 of 5 rows have the same texts as an earlier row",
         "nli, validation: 1 of 5 rows have no label and are left out",
         "nli, validation: no row has the label c",
-        "nli, validation: 1 of 4 rows have the texts of a training row, so that scores are optimistic",
-        "nli, validation: 1 of 4 rows repeat the texts of an earlier row",
+        "nli, validation: 1 of 4 rows have the same texts as a training row, so scores are optimistic",
+        "nli, validation: 1 of 4 rows have the same texts as an earlier row",
     ]
     caplog.clear()
     whole = rows([1, 2, 3], [0, 1, 2], Reading("names", complete=True))

@@ -56,7 +56,7 @@ def test_tasks_of_one_head_must_mean_the_same_by_it(own, message):
 
 def test_a_merge_that_means_nothing_is_told_by_its_task():
     _, faults = bound(a=task({**NLI, "merge": {"neutrl": "x"}}))
-    assert faults == {"tasks.a.kind": "merge names 'neutrl', which is no label. Did you mean 'neutral'?"}
+    assert faults == {"tasks.a.kind": "merge names 'neutrl', which is not a label. Did you mean 'neutral'?"}
 
 
 def test_a_matching_task_reads_pairs_of_its_text_and_a_made_up_sentence():

@@ -283,12 +283,14 @@ def test_a_checkpoint_is_found_by_link_by_name_and_by_path(checkpoints):
 
 def test_an_unknown_checkpoint_is_refused_with_those_that_there_are(checkpoints):
     saved(checkpoints, 1, 2)
-    with pytest.raises(ConfigError, match=r"there is no 'step_000003' in .*There is: step_000001, step_000002, last\."):
+    with pytest.raises(
+        ConfigError, match=r"there is no 'step_000003' in .*Available: step_000001, step_000002, last\."
+    ):
         checkpoints.find("step_000003")
 
 
 def test_a_run_without_checkpoints_says_so(checkpoints):
-    with pytest.raises(ConfigError, match=r"there is no 'best' in .*There is: none\."):
+    with pytest.raises(ConfigError, match=r"there is no 'best' in .*Available: none\."):
         checkpoints.find("best")
 
 

@@ -140,7 +140,7 @@ def test_what_is_no_lock_of_mtl_is_left_as_it_is(tmp_path, how):
         os.mkfifo(lock)
     else:
         lock.write_text("my own")
-    with pytest.raises(ConfigError, match=r"\.lock is (a link, )?no lock of mtl"):
+    with pytest.raises(ConfigError, match=r"\.lock is (a link, )?not a lock file of mtl"):
         RunFolder(tmp_path / "run")
     assert mine.read_text() == "alias ls='ls -l'\n"
     assert how != "file" or lock.read_text() == "my own"

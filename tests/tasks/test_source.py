@@ -127,7 +127,7 @@ def test_the_user_s_own_files_are_used_whatever_else_there_is(tmp_path):
 
 def test_a_split_without_a_file_names_the_key_to_set(tmp_path):
     with pytest.raises(
-        DataError, match=r"no validation file is given \(there is: train\).*tasks\.rte\.source\.files\.validation=PATH"
+        DataError, match=r"no validation file is given \(available: train\).*tasks\.rte\.source\.files\.validation=PATH"
     ):
         origins(task(files={"train": "x.csv"}), "validation", places())
 
@@ -182,8 +182,9 @@ def test_when_no_place_has_the_rows_the_message_lists_where_was_looked(tmp_path,
     assert lines[0] == "task 'rte': no train rows found."
     assert lines[1].strip() == f"local: {tmp_path / 'rte'} has no train.jsonl (nor .csv, .tsv, .parquet)"
     assert lines[2].strip() == f"hub: {hub.endpoint()} did not answer within 1 s, and nyu-mll/glue is not in its cache"
-    assert lines[3].strip().startswith("bundled: there is no sample of this task (there is: cola, sst2")
-    assert len(lines) == 4
+    assert lines[3].strip().startswith("bundled: there is no sample of this task (available: cola, sst2")
+    assert lines[4].strip() == "If you have these rows: data.root=DIR, where DIR holds rte/train.jsonl"
+    assert len(lines) == 5
 
 
 def test_a_task_without_a_hub_id_does_not_ask_the_hub(live_hub):

@@ -176,10 +176,10 @@ def test_labels_of_a_file_are_named_as_they_are_written(tmp_path):
     ("content", "message"),
     [
         ("0: good\n0: bad\n", "0 stands more than once"),
-        ("1: good\ntrue: bad\n", "l.yaml:2: label 'true' is no text to YAML"),
-        ("yes: good\nb: c\n", "l.yaml:1: label 'yes' is no text to YAML"),
-        ("2020-01-01: good\nb: c\n", "label '2020-01-01' is no text"),
-        ("[a, [b]]", "label 'a list or mapping' is no text"),
+        ("1: good\ntrue: bad\n", "l.yaml:2: label 'true' is not text to YAML"),
+        ("yes: good\nb: c\n", "l.yaml:1: label 'yes' is not text to YAML"),
+        ("2020-01-01: good\nb: c\n", "label '2020-01-01' is not text"),
+        ("[a, [b]]", "label 'a list or mapping' is not text"),
     ],
 )
 def test_a_label_that_yaml_reads_as_something_else_is_shown_as_it_is_written(tmp_path, content, message):

@@ -167,7 +167,7 @@ def _group_faults(groups: Sequence[Sequence[str]], tasks: Sequence[str]) -> Iter
         if task not in tasks:
             yield Fault(key, f"no task is called '{task}'. {did_you_mean(task, tasks)}")
         if named.count(task) > 1:
-            yield Fault(key, f"task '{task}' stands there {named.count(task)} times; a task belongs to one group")
+            yield Fault(key, f"task '{task}' is listed {named.count(task)} times; a task belongs to one group")
     missing = [f"'{task}'" for task in tasks if task not in named]
     if missing:
         yield Fault(key, f"each task belongs to one group, and {', '.join(missing)} to none")

@@ -101,7 +101,7 @@ class BoundedBytes(io.BufferedIOBase):
         if self._most is not None and self._size > self._most:
             raise DataError(
                 f"{self._name}: {self._packed:,} bytes expand to more than {self._most >> 20:,} MiB, {EXPANSION} times their size or more. "
-                "Is this a data set? To read it nevertheless, unpack it"
+                "Is this a data set? To read it anyway, unpack it"
             )
         return block
 

@@ -42,17 +42,17 @@ def _probe(path: Path, changed: int, size: int) -> list[int]:  # noqa: ARG001
     try:
         look = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS + size / _BYTES, check=False)
     except subprocess.TimeoutExpired as error:
-        raise DataError(f"{path}: not readable: the reader comes to no end. {REMEDY}") from error
+        raise DataError(f"{path}: not readable: reading it does not end. {REMEDY}") from error
     try:
         answer = json.loads(look.stdout)
     except ValueError as error:
-        raise DataError(f"{path}: not readable: the reader breaks off ({_last_line(look.stderr)}). {REMEDY}") from error
+        raise DataError(f"{path}: not readable: the reader crashed ({_last_line(look.stderr)}). {REMEDY}") from error
     if isinstance(answer, str):
         raise DataError(answer)
     return list(answer)
 
 
-REMEDY = "Is the file whole? Write or fetch it anew"
+REMEDY = "Is the file complete? Write or download it again"
 
 
 def _last_line(text: str) -> str:

@@ -79,7 +79,7 @@ def _broken(where: str, error: csv.Error, dialect: Dialect, options: Options) ->
     problem = f"{where}: the row that begins here is not readable as CSV: {error}"
     if not dialect.is_quoted:
         return problem
-    return f"{problem}. If quotes are no more than letters in this file: {options.key}.quoting=none"
+    return f"{problem}. If quotes are ordinary characters in this file: {options.key}.quoting=none"
 
 
 def dialect_of(opened: _Opened, name: str, suffix: str, options: Options) -> Dialect:
@@ -101,9 +101,9 @@ def _delimiter(opened: _Opened, name: str, usual: str, options: Options) -> tupl
     with opened() as source:
         lines = source.text(newline="")
         header = next(lines, "")
-        told = _SEP.fullmatch(header)
-        if told:
-            return options.delimiter or told[1], 1
+        separator = _SEP.fullmatch(header)
+        if separator:
+            return options.delimiter or separator[1], 1
         if options.delimiter is not None:
             return options.delimiter, 0
     if _fields(header, usual) > 1:
@@ -193,7 +193,11 @@ def _shows_quotes(opened: _Opened, name: str, delimiter: str, skipped: int, opti
     if is_quoted:
         log.info("data     %s: fields are quoted; quotes are read as quotes (%s.quoting)", name, options.key)
     else:
-        log.info("data     %s: quotes are read as letters; if they are quotes: %s.quoting=csv", name, options.key)
+        log.info(
+            "data     %s: quotes are read as ordinary characters; if they enclose fields: %s.quoting=csv",
+            name,
+            options.key,
+        )
     return is_quoted
 
 

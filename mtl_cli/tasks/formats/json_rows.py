@@ -187,7 +187,7 @@ def _array(values: _Values) -> Iterator[Row]:
         if not is_first and not values.skip(","):
             found = "the end of the file" if not values.peek() else f"'{values.peek()}'"
             raise DataError(
-                f"{values.where}: broken JSON: after item {number} of the array comes ',' or ']'; found {found}"
+                f"{values.where}: broken JSON: expected ',' or ']' after item {number} of the array; found {found}"
             )
         is_first = False
         number += 1

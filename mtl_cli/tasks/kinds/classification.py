@@ -116,7 +116,7 @@ class Classification(Kind):
     def _check_merge(self) -> None:
         for label, merged in self._merge.items():
             if label not in self._labels:
-                raise ValueError(f"merge names '{label}', which is no label. {did_you_mean(label, self._labels)}")
+                raise ValueError(f"merge names '{label}', which is not a label. {did_you_mean(label, self._labels)}")
             if self._merge.get(merged, merged) != merged:
                 raise ValueError(f"merge makes '{label}' '{merged}', which is merged itself")
 
@@ -306,7 +306,7 @@ class Classification(Kind):
         for value, rows in labelled[:8]:
             at = value.index(values)
             parts.append(
-                f"{value.text} is {'no label that is known' if at is None else self._names[at]} ({row_count(rows)})"
+                f"{value.text} is {'not a known label' if at is None else self._names[at]} ({row_count(rows)})"
             )
         return f"as {values}, {', '.join(parts)}{', ...' if len(labelled) > 8 else ''}"
 
@@ -348,16 +348,16 @@ class Classification(Kind):
 
     def _minus_one(self, labelled: Sequence[tuple[_Value, int]], rows: int, values: str) -> AmbiguousLabelsError:
         """A refusal where -1 may be a class and may be no label."""
-        no_label = f"{self._described(labelled, values)}, and -1 is no label ({row_count(rows)})"
+        no_label = f"{self._described(labelled, values)}, and -1 is not a label ({row_count(rows)})"
         ids = self._ids_from_minus_one(labelled) if values == "ids" and self._raw_ids is None else None
         if ids is None:
-            problem = f"-1 may be a label and may be none: {no_label}"
+            problem = f"-1 may or may not be a label: {no_label}"
             return AmbiguousLabelsError(problem, [("missing", "-1")])
         counts = {value.id: n for value, n in labelled} | {-1: rows}
         own = ", ".join(
             f"{raw} is {name} ({row_count(counts.get(raw, 0))})" for raw, name in zip(ids, self._labels, strict=True)
         )
-        problem = f"-1 may be a label and may be none: with -1 as a label, {own}; {no_label}"
+        problem = f"-1 may or may not be a label: with -1 as a label, {own}; {no_label}"
         return AmbiguousLabelsError(problem, [("ids", f"[{','.join(map(str, ids))}]"), ("missing", "-1")])
 
     def _ids_from_minus_one(self, labelled: Sequence[tuple[_Value, int]]) -> list[int] | None:

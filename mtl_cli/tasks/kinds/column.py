@@ -38,7 +38,7 @@ class Reading:
     def line(self) -> str:
         """The reading in one line."""
         listed = [f"{raw} is {label}" for raw, label in self.meaning.items()]
-        gone = [f"{raw} is no label ({row_count(rows)})" for raw, rows in self.no_label.items()]
+        gone = [f"{raw} is not a label ({row_count(rows)})" for raw, rows in self.no_label.items()]
         shown = [*listed[:6], *(["..."] if len(listed) > 6 else []), *gone]
         return f"{self.values}: {', '.join(shown)}" if shown else self.values
 

@@ -57,13 +57,13 @@ class Regression(Kind):
         return Labels(Reading("numbers"), None)
 
     def _number(self, raw: object) -> float:
-        """The number; NaN for none. Raises `ValueError` for what is no finite number."""
+        """The number; NaN for none. Raises `ValueError` for what is not a finite number."""
         value = plain(raw)
         if is_missing(value):
             return math.nan
         exact = number(value)
         if exact is None or not math.isfinite(found := float(exact)):
-            raise ValueError(f"label {shown(value)} is no finite number{_remedy(value)}")
+            raise ValueError(f"label {shown(value)} is not a finite number{_remedy(value)}")
         if abs(found) > _LARGEST and found != self._missing:
             raise ValueError(
                 f"label {shown(value)} is beyond {_LARGEST:g}, the largest 32-bit float: write it in a larger unit"

@@ -264,7 +264,7 @@ def test_a_copy_of_the_model_keeps_what_is_shared_shared():
     ("groups", "words"),
     [
         ([["a", "b"]], r"sharing.groups: each task belongs to one group, and 'c' to none"),
-        ([["a", "b"], ["c", "b"]], "task 'b' stands there 2 times; a task belongs to one group"),
+        ([["a", "b"], ["c", "b"]], "task 'b' is listed 2 times; a task belongs to one group"),
         ([["a", "b"], ["c"], []], "a group is empty"),
         ([], "each task belongs to one group, and 'a', 'b', 'c' to none"),
     ],
@@ -277,7 +277,7 @@ def test_a_misspelt_task_is_guessed_and_every_fault_is_told():
     tasks = ["rte", "mnli", "stsb"]
     found = faults([["rte", "mnlli"], ["rte"]], branch_at=2, tasks=tasks)
     assert "sharing.groups: no task is called 'mnlli'. Did you mean 'mnli'?" in found
-    assert "task 'rte' stands there 2 times" in found
+    assert "task 'rte' is listed 2 times" in found
     assert "and 'mnli', 'stsb' to none" in found
     assert (
         "sharing.branch_at: the encoder has 2 layers of its own weights, so branches start at 0 to 1; found 2" in found

@@ -76,9 +76,9 @@ def test_a_column_whose_values_cannot_be_counted_is_refused(tmp_path):
 def test_a_file_that_is_cut_short_is_an_error_of_the_data(tmp_path, write):
     path = write(tmp_path, pyarrow.table({"text": ["some text"] * 100}))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=r"not readable as (Parquet|Arrow): .*Write or fetch it anew"):
+    with pytest.raises(DataError, match=r"not readable as (Parquet|Arrow): .*Write or download it again"):
         list(read_file(path))
-    with pytest.raises(DataError, match=r"not readable as (Parquet|Arrow): .*Write or fetch it anew"):
+    with pytest.raises(DataError, match=r"not readable as (Parquet|Arrow): .*Write or download it again"):
         class_names(path)
 
 
@@ -87,7 +87,7 @@ def test_a_file_on_which_the_library_aborts_does_not_end_this_process(tmp_path, 
     aborted = subprocess.CompletedProcess([], -signal.SIGABRT, "", "terminate called\n  what():  size mismatch\n")
     monkeypatch.setattr(columnar_probe.subprocess, "run", lambda *args, **options: aborted)
     with pytest.raises(
-        DataError, match=r"x\.parquet: .*the reader breaks off \(what\(\):  size mismatch\)\. Is the file whole"
+        DataError, match=r"x\.parquet: .*the reader crashed \(what\(\):  size mismatch\)\. Is the file complete"
     ):
         list(read_file(path))
 
@@ -99,7 +99,7 @@ def test_a_file_that_the_library_never_finishes_is_refused(tmp_path, monkeypatch
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
     monkeypatch.setattr(columnar_probe.subprocess, "run", run)
-    with pytest.raises(DataError, match="the reader comes to no end"):
+    with pytest.raises(DataError, match="reading it does not end"):
         list(read_file(path))
 
 

@@ -55,7 +55,9 @@ def test_it_is_said_once_how_quotes_are_read(tmp_path, caplog):
     assert len(caplog.records) == 1
     caplog.clear()
     read(tmp_path, "y.tsv", 'text\tlabel\n"So," he said\t1\n')
-    assert caplog.messages[0].endswith("y.tsv: quotes are read as letters; if they are quotes: source.quoting=csv")
+    assert caplog.messages[0].endswith(
+        "y.tsv: quotes are read as ordinary characters; if they enclose fields: source.quoting=csv"
+    )
     caplog.clear()
     read(tmp_path, "z.tsv", 'text\tlabel\n5" wide\t1\n')
     read(tmp_path, "z.csv", 'text,label\n"5"" wide",1\n')
@@ -71,7 +73,7 @@ def test_the_option_decides_how_quotes_are_read(tmp_path, quoting, expected, nam
 
 def test_a_csv_whose_quotes_are_letters_names_the_option(tmp_path):
     with pytest.raises(
-        DataError, match=r"x\.csv:2: .*If quotes are no more than letters in this file: source\.quoting=none"
+        DataError, match=r"x\.csv:2: .*If quotes are ordinary characters in this file: source\.quoting=none"
     ):
         read(tmp_path, "x.csv", 'text,label\n"So" he said,1\n')
 

@@ -91,11 +91,11 @@ def test_minus_one_is_no_label_where_it_can_be_no_class():
     ("kind", "values", "message"),
     [
         (THREE, [-1, 0, 1, 1], r"-1 is neg \(1 row\), 0 is neu \(1 row\), 1 is pos \(2 rows\); as ids, 0 is neg \(1 row\), 1 is neu "
-         r"\(2 rows\), and -1 is no label \(1 row\)\. .*kind\.ids=\[-1,0,1\] or kind\.missing=-1"),
+         r"\(2 rows\), and -1 is not a label \(1 row\)\. .*kind\.ids=\[-1,0,1\] or kind\.missing=-1"),
         (THREE, ["-1", "0"], r"kind\.ids=\[-1,0,1\] or kind\.missing=-1"),
         (TWO_SIGNS, [-1.0, 1.0], r"-1 is neg \(1 row\), 1 is pos .*kind\.ids=\[-1,1\] or kind\.missing=-1"),
         (TWO_SIGNS, [-1, 0], r"kind\.ids=\[-1,0\] or kind\.missing=-1"),
-        (TWO_SIGNS, ["-1", "neg"], r"as names, neg is neg \(1 row\), and -1 is no label \(1 row\)\. .*set kind\.missing=-1"),
+        (TWO_SIGNS, ["-1", "neg"], r"as names, neg is neg \(1 row\), and -1 is not a label \(1 row\)\. .*set kind\.missing=-1"),
     ],
 )  # fmt: skip
 def test_minus_one_that_may_be_a_class_is_refused_with_both_readings_and_their_rows(kind, values, message):
@@ -162,7 +162,7 @@ def test_names_that_are_numbers_are_never_taken_for_ids():
     assert labels_of(STARS, [1, "2", 3.0, "3.0"]) == [0, 1, 2, 2]
     with pytest.raises(
         AmbiguousLabelsError,
-        match=r"as names, 0 is no label that is known .*; as ids, 0 is 1 .*kind\.values=names or kind\.values=ids",
+        match=r"as names, 0 is not a known label .*; as ids, 0 is 1 .*kind\.values=names or kind\.values=ids",
     ):
         read(STARS, [0, 1, 2])
     with pytest.raises(AmbiguousLabelsError, match=r"as names, 1 is 1 .*, 2 is 2 .*; as ids, 1 is 2 .*, 2 is 3 "):
@@ -214,7 +214,9 @@ def test_what_a_column_leaves_open_follows_the_training_rows():
 def test_a_reading_says_what_the_values_mean():
     assert read(NLI, ["neutral"])[0].line == "names"
     assert read(NLI, [1, 0, 1])[0].line == "ids: 0 is entailment, 1 is neutral"
-    assert read(TWO_SIGNS, [True, -1, False])[0].line == "booleans: false is neg, true is pos, -1 is no label (1 row)"
+    assert (
+        read(TWO_SIGNS, [True, -1, False])[0].line == "booleans: false is neg, true is pos, -1 is not a label (1 row)"
+    )
     assert read(TWO_SIGNS, [None])[0].line == "none"
 
 
@@ -352,7 +354,7 @@ def test_true_and_false_may_be_merged():
 @pytest.mark.parametrize(
     ("merge", "message"),
     [
-        ({"neutrl": "x"}, r"merge names 'neutrl', which is no label. Did you mean 'neutral'\?"),
+        ({"neutrl": "x"}, r"merge names 'neutrl', which is not a label. Did you mean 'neutral'\?"),
         ({"neutral": "contradiction", "contradiction": "x"}, "makes 'neutral' 'contradiction', which is merged itself"),
         (dict.fromkeys(NLI.classes, "x"), "merge leaves one class, 'x'"),
     ],

@@ -31,13 +31,13 @@ def test_null_nan_and_empty_are_no_label(value):
 
 @pytest.mark.parametrize("value", ["high", "inf", math.inf, [1.0], "1,5", "1_0", "1e999", True, "true"])
 def test_what_is_no_finite_number_is_refused(value):
-    with pytest.raises(ValueError, match="is no finite number"):
+    with pytest.raises(ValueError, match="is not a finite number"):
         labels_of(NUMBERS, [value])
 
 
 @pytest.mark.parametrize(
     ("value", "remedy"),
-    [("1,5", "label '1,5' is no finite number: write a decimal point, not a comma"), (True, "true and false are two classes")],
+    [("1,5", "label '1,5' is not a finite number: write a decimal point, not a comma"), (True, "true and false are two classes")],
 )  # fmt: skip
 def test_a_refused_number_comes_with_what_to_do(value, remedy):
     with pytest.raises(ValueError, match=remedy):
