@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,17 @@ def preflight(config: TrainConfig, *, sweep: bool = False, goes_on: bool = False
 
 def preflight_eval(config: EvalConfig) -> None:
     """Look at the run folder and the files of `mtl eval`. Raises `ConfigError` or `DataError`."""
-    trained_config(config.run)
-    for path in (config.files or {}).values():
-        check_file(expanded(path))
+    tasks = {**_mapping(trained_config(config.run).get("tasks")), **config.tasks}
+    files = config.files or {}
+    for name, path in files.items() if files.keys() <= tasks.keys() else ():
+        try:
+            check_file(expanded(path))
+        except DataError as error:
+            raise DataError(f"task '{name}': {error}") from error
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def preflight_zeroshot(config: ZeroshotConfig) -> None:
@@ -57,7 +65,7 @@ def preflight_zeroshot(config: ZeroshotConfig) -> None:
     """
     section = config.input
     if config.labels is not None or not (config.tasks or section.labels_column):
-        make_labels(config.labels, config.templates, least=1)
+        make_labels(config.labels, config.templates, 1 if config.labels or config.decide.multi_label else 2)
     if config.run is not None:
         trained_config(config.run)
     if section.file in (None, "-") or config.tasks:

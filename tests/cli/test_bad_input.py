@@ -190,7 +190,7 @@ def test_texts_longer_than_asked_are_cut_and_counted(mtl, rows):
     words = rows([{**row, "sentence1": "word " * 40} for row in good()])
     result = mtl(*words, "data.max_length=32")
     assert result.code == 0
-    assert "rte, train: 8 of 8 texts were longer than 32 tokens and were cut (data.max_length)" in result.err
+    assert "rte, train: 8 of 8 rows are truncated to 32 tokens (data.max_length)" in result.err
 
 
 def test_texts_longer_than_the_model_takes_are_refused(mtl, tmp_path):
@@ -291,7 +291,7 @@ def test_names_that_make_no_good_folder_are_refused(mtl, tmp_path, name):
     [
         (
             '{"sentence1": "a \\ud800", "sentence2": "b", "label": 1}',
-            "train.jsonl:1: column 'sentence1' holds half a Unicode character",
+            "train.jsonl:1: column 'sentence1' holds half of a Unicode character",
         ),
         ('{"sentence1": ["a"], "sentence2": "b", "label": 1}', "train.jsonl:1: column 'sentence1' holds a list"),
         ("[" * 100_000, "train.jsonl:1: not readable as JSON"),
@@ -308,7 +308,7 @@ def test_a_column_that_stands_twice_in_a_header(mtl, tmp_path):
     path.write_text("text,text\na,b\n")
     refused(
         mtl("zeroshot", "backbone=tiny", "-l", "x,y", "-f", path),
-        "texts.csv:1: column 'text' stands more than once in the header",
+        "texts.csv:1: column 'text' is listed more than once in the header",
     )
 
 

@@ -74,7 +74,7 @@ def test_a_run_reports_and_records_the_rows_that_it_uses(mtl, mine):
     assert result.code == 0, result.err
     assert "file: mine 3/3 (train/validation rows used)" in result.err
     assert result.err.count("have no label") == 2
-    assert result.err.count("texts of a training row") == 1
+    assert result.err.count("texts as a training row") == 1
     data = json.loads((result.run / "env.json").read_text())["data"]
     train, validation = data["mine.train"], data["mine.validation"]
     assert [train[key] for key in ("rows", "used", "unlabelled", "duplicates", "empty_texts")] == [5, 3, 2, 0, 0]

@@ -68,7 +68,7 @@ def idle(primary, *overrides, several=False):
         ("train", ["search={trials: 3}"], "search.trials", "it is for sweeps"),
         ("train", ["launcher=joblib"], "launcher", "it is for sweeps: mtl train -m"),
         ("train", ["baseline_budget=rows"], "baseline_budget", "without baselines=true"),
-        ("train", ["train.steps=5", "train.epochs=2"], "train.epochs", "train.steps goes before it"),
+        ("train", ["train.steps=5", "train.epochs=2"], "train.epochs", "train.steps takes precedence"),
         ("train", ["eval.patience=2", "eval.every=end"], "eval.patience", "the only evaluation is at the end"),
         ("train", ["optim.freeze=encoder", "optim.layer_decay=0.9"], "optim.layer_decay", "trains none of its layers"),
         (

@@ -51,7 +51,7 @@ def test_words_numbers_and_dates_are_texts(value, expected):
         ({"body": "x", "id": 1}, r"holds a mapping of body, id \(name a member, such as text\.body\)"),
         ({}, "holds an empty mapping"),
         (b"caf\xe9", "holds bytes that are not UTF-8"),
-        ("a\ud800", "holds half a Unicode character"),
+        ("a\ud800", "holds half of a Unicode character"),
         ("a" * (MAX_TEXT + 1), "holds a text of 10,000,001 characters; at most 10,000,000"),
     ],
 )
