@@ -15,6 +15,9 @@ BUDGET = 1 << 26
 _SHORT = 16
 """Bytes of a value that has a fixed size, at most."""
 
+_ROW = 16
+"""Bytes that a row counts for besides its values: one byte of a file may stand for a million short rows, which take time."""
+
 
 class Growth:
     """Counts the bytes that become of a file.
@@ -44,7 +47,8 @@ def rows_at_once(longest: int) -> int:
 
 
 def check_parquet(file: Any, growth: Growth) -> None:
-    """Add up what the footer says of the pages. Raises `DataError` if they are too large for the file."""
+    """Add up what the footer says of the rows and pages. Raises `DataError` if they are too large for the file."""
+    growth.add(file.metadata.num_rows * _ROW)
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     for group in groups:
         for i in range(group.num_columns):

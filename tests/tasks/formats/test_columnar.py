@@ -5,6 +5,7 @@ import itertools
 import signal
 import subprocess
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -54,6 +55,13 @@ def test_a_file_that_repeats_a_few_values_is_refused_with_numbers(tmp_path, name
     path = BOMBS[name](tmp_path)
     with pytest.raises(DataError, match=r"x\.\w+: [\d,]+ bytes on disk expand to more than \d+ MiB, over 200 times"):
         collections.deque(itertools.islice(read_file(path), 150_000), maxlen=1)
+
+
+def test_a_small_file_of_millions_of_equal_rows_is_refused(tmp_path):
+    table = pyarrow.table({"label": pyarrow.array(np.zeros(5_000_000, np.int8))})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="expand to more than 64 MiB"):
+        next(read_file(tmp_path / "x.parquet"))
 
 
 def test_a_batch_holds_as_many_rows_as_memory_has_room_for():
