@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import signal
 import time
@@ -32,6 +31,7 @@ from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv
 from mtl_cli.runs.files import explained, write_json, write_text
 from mtl_cli.runs.folder import RunFolder, check_command, default_name, differences, open_run, read_config
+from mtl_cli.runs.formats import read_answer, read_decision, read_environment
 from mtl_cli.runs.provenance import environment
 from mtl_cli.runs.record import MetricsLog
 from mtl_cli.train.loop import Stop
@@ -327,13 +327,11 @@ class _Filling:
 
     def _compute_as_before(self) -> None:
         """Take the number of threads that the run began with; warn where this machine rounds in another way."""
-        path = self._path / "env.json"
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            threads, arithmetic = int(before["threads"]), str(before["arithmetic"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            raise RunError(f"{path} is damaged: {reason}. Start over with another out.name.") from error
+        before = read_environment(self._path, "out")
+        threads, arithmetic = before.threads, before.arithmetic
+        if threads is None or arithmetic is None:
+            how = "an earlier version of mtl began it, which scored texts in other batches"
+            raise RunError(f"{self._path} cannot be resumed: {how}. Start over with another out.name.")
         if threads != torch.get_num_threads():
             log.info("threads  %d, which the run began with: another number may round scores differently", threads)
             torch.set_num_threads(threads)
@@ -373,16 +371,13 @@ class _Filling:
 
     def _known_decision(self) -> Decision | None:
         """What an earlier process found."""
-        if not (self._folder.started and self._decision.is_file()):
+        names = self._session.labels.common
+        stored = read_decision(self._path, names) if self._folder.started else None
+        if stored is None:
             return None
-        try:
-            stored = json.loads(self._decision.read_text(encoding="utf-8"))
-            shift = stored["shift"]
-            names = self._session.labels.common
-            shift_L = None if shift is None else np.array([shift[name] for name in names], np.float64)
-            calibration, threshold = Calibration(float(stored["temperature"]), shift_L), stored["threshold"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self._decision} is damaged: {error}. Start over with another out.name.") from error
+        shift, threshold = stored.shift, stored.threshold
+        shift_L = None if shift is None else np.array([shift[name] for name in names], np.float64)
+        calibration = Calibration(stored.temperature, shift_L)
         choice = self._session.choice
         return Decision(choice if threshold is None else OneOf(threshold), calibration, threshold)
 
@@ -400,23 +395,19 @@ class _Filling:
             for number, line in enumerate(stream, start=1):
                 if not line.endswith(b"\n"):
                     break  # cut off while it was written
-                answer = self._read(line, number)
+                answer = Answer.read(read_answer(line, self._predictions, number))
                 text = next(self._session.stream, None)
                 if text is None or (text.text, text.gold) != (answer.text, answer.gold):
                     raise DataError(
                         f"{self._predictions}:{number}: the answer is to another text than row {number} of the input: "
                         "the input has changed since the run began. Give another out.name."
                     )
+                if set(answer.scores) != set(text.labels):
+                    raise DataError(
+                        f"{self._predictions}:{number}: the answer is not about the labels of its text. Give another out.name."
+                    )
                 self._session.tally.add(answer)
                 size += len(line)
                 begun = [*begun, text] if number % BLOCK else []
         log.info("resume   behind %s texts that are answered", f"{self._session.tally.rows:,}")
         return size, begun
-
-    def _read(self, line: bytes, number: int) -> Answer:
-        try:
-            return Answer.read(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{self._predictions}:{number} is damaged: it holds no answer. Start over with another out.name."
-            ) from error

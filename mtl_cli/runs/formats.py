@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -209,11 +209,71 @@ class Environment:
     backbone: str | None = None
     precision: str | None = None
     mtl: str | None = None
+    threads: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
+    """Of one process."""
+    arithmetic: str | None = None
+    """Of zero-shot answers: what the last bits of a score depend on; None: an earlier version of mtl did not record it."""
 
 
-def read_environment(folder: Path) -> Environment:
-    """The environment of a run. Raises `UnreadableError`."""
-    return read_json(folder / "env.json", Environment, "Restore the file, or train under another run.name.")
+def read_environment(folder: Path, section: str = "run") -> Environment:
+    """The environment of a run that a section of the config names. Raises `UnreadableError`."""
+    return read_json(folder / "env.json", Environment, f"Restore the file, or start over with another {section}.name.")
+
+
+_ANSWERS = "Restore the file, or start over with another out.name."
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """decision.json of zero-shot answers: what was found on a sample of the texts before the first answer."""
+
+    temperature: Annotated[float, msgspec.Meta(gt=0)]
+    shift: Mapping[str, float] | None
+    """By label, added to its logit."""
+    threshold: float | None
+
+
+def read_decision(folder: Path, labels: Sequence[str]) -> DecisionRecord | None:
+    """What a run decided on before its first answer; None if it had not come to that.
+
+    Raises:
+        UnreadableError: the file is damaged, or its shift is that of other labels.
+    """
+    path = folder / "decision.json"
+    if not path.exists():
+        return None
+    found = read_json(path, DecisionRecord, _ANSWERS)
+    if found.shift is not None and set(found.shift) != set(labels):
+        raise UnreadableError(path, "is damaged: its shift is not that of the labels", _ANSWERS)
+    return found
+
+
+@dataclass(frozen=True)
+class _BecauseRecord:
+    label: str
+    what: str
+    score: float
+
+
+@dataclass(frozen=True)
+class _AnswerRecord:
+    text: str
+    scores: Mapping[str, float]
+    label: str | None = None
+    labels: tuple[str, ...] | None = None
+    gold: str | tuple[str, ...] | None = None
+    held: bool = False
+    because: _BecauseRecord | None = None
+
+
+def read_answer(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """A line of predictions/input.jsonl, its values checked. Raises `UnreadableError`; says in which line."""
+    where = f" in line {number}"
+    _decoded(line, _AnswerRecord, path, _ANSWERS, where)
+    raw: dict[str, Any] = _decoded(line, dict[str, Any], path, _ANSWERS, where)
+    if "label" not in raw and "labels" not in raw:
+        raise UnreadableError(path, f"is damaged{where}: it holds no answer", _ANSWERS)
+    return raw
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,34 @@ def test_a_run_folder_that_was_cut_off_goes_on_behind_its_last_whole_answer(mtl,
     assert (run / "summary.json").is_file()
 
 
+ANSWER = b'{"text": "x", "label": "a", "scores": {"a": 0.6, "b": 0.4}}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("env.json", b'{"mtl": "0.1"}', "outputs/cut cannot be resumed: an earlier version of mtl began it"),
+        ("env.json", b'{"threads": 99999999, "arithmetic": "a"}', "env.json is damaged: Expected `int` <= 4096 - at `$.threads`"),
+        ("decision.json", b"[" * 100_000, "decision.json is damaged: Expected `object`, got `array`"),
+        ("decision.json", b'{"temperature": 0, "shift": null, "threshold": null}', "Expected `float` > 0.0"),
+        ("decision.json", b'{"temperature": 1, "shift": {"a": 1}, "threshold": null}', "its shift is not that of the labels"),
+        ("predictions/input.jsonl", ANSWER.replace(b"0.6", b'"much"'), "input.jsonl is damaged in line 1: Expected `float`"),
+        ("predictions/input.jsonl", ANSWER.replace(b'"label": "a", ', b""), "is damaged in line 1: it holds no answer"),
+        ("predictions/input.jsonl", ANSWER.replace(b', "b": 0.4', b""), "input.jsonl:1: the answer is not about the labels of its text"),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_folder_of_answers_is_not_resumed_and_says_why(mtl, tmp_path, name, content, message):
+    words = (*BASE, "--labels", "a,b", "--text", "x", "--out", "cut")
+    assert mtl(*words).code == 0
+    (tmp_path / "outputs/cut/summary.json").unlink()
+    (tmp_path / "outputs/cut" / name).write_bytes(content)
+    result = mtl(*words, "out.if_exists=resume")
+    assert result.code in (1, 2)
+    assert result.out == ""
+    assert message in result.err
+    assert "another out.name" in result.err
+
+
 def test_a_run_folder_refuses_to_go_on_over_another_input(mtl, gold):
     words = (*BASE, "--out", "mine")
     run = mtl(*words, "--file", gold(GOLD)).run
