@@ -242,7 +242,7 @@ def read_decision(folder: Path, labels: Sequence[str]) -> DecisionRecord | None:
     path = folder / "decision.json"
     if not path.exists():
         return None
-    found = read_json(path, DecisionRecord, _ANSWERS)
+    found: DecisionRecord = read_json(path, DecisionRecord, _ANSWERS)
     if found.shift is not None and set(found.shift) != set(labels):
         raise UnreadableError(path, "is damaged: its shift is not that of the labels", _ANSWERS)
     return found
