@@ -119,7 +119,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, name):
         (b'{"a":' * 100_000, r"x\.json:1: not readable as JSON: maximum recursion"),
         (b'{"a": %s}' % (b"9" * 10_000), r"x\.json:1: not readable as JSON: Exceeds the limit"),
         (b'[{"a": 1}, {"a": 2', r"x\.json:1: broken JSON at column 19"),
-        (b'[{"a": 1} {"a": 2}]', r"x\.json:1: broken JSON: after item 1 of the array comes ',' or '\]'; found '\{'"),
+        (b'[{"a": 1} {"a": 2}]', r"x\.json:1: broken JSON: expected ',' or '\]' after item 1 of the array; found '\{'"),
         (b'[{"a": 1}]\n x', r"x\.json:2: more follows after the array"),
         (b"[\n{},\n 2]", r"x\.json:3, item 2: must be a JSON object.*found a number"),
         (b'{\n"a": 1,\n"b" 2}', r"x\.json:3: broken JSON at column 5: Expecting ':'"),
