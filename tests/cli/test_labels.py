@@ -164,4 +164,4 @@ def test_texts_that_differ_in_white_space_alone_are_the_same_text(mtl, mine):
     )
     result = mtl("check", *words)
     assert result.code == 0, result.err
-    assert "mine, validation: 2 of 3 rows have the texts of a training row" in result.err
+    assert "mine, validation: 2 of 3 rows have the same texts as a training row" in result.err
