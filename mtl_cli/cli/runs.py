@@ -146,8 +146,11 @@ def clean(
 
     root = Path(folder) if folder else outputs_dir()
     found = clean_runs(root, dry_run, lambda text: typer.echo(text, err=True))
-    for path in [*found, *clean_cache(cache_dir(), dry_run)]:
+    found += clean_cache(cache_dir(), dry_run)
+    for path in found:
         typer.echo(path)
+    if not found:
+        typer.echo(f"nothing to remove in {root}", err=True)
 
 
 def table(folder: Path, *, pareto: bool = False) -> str:

@@ -350,5 +350,6 @@ def test_clean_lists_what_goes(outputs, mtl):
     for words in (["--dry-run"], []):
         result = mtl("runs", "clean", *words)
         assert (result.code, result.out) == (0, "outputs/a/.env.json.0a1b2c3d\n")
-    assert mtl("runs", "clean").out == ""
+    empty = mtl("runs", "clean")
+    assert (empty.out, empty.err) == ("", "nothing to remove in outputs\n")
     assert not (run / ".env.json.0a1b2c3d").exists()

@@ -114,7 +114,9 @@ def test_ids_are_reported_with_the_labels_that_they_are_read_as(caplog):
 
 def test_labels_that_can_be_read_in_two_ways_are_refused():
     rows = [{"text": "a", "label": -1}, {"text": "b", "label": 1}]
-    with pytest.raises(DataError, match=r"task 'm', column 'label': -1 may or may not be a label.*Write the names of the labels"):
+    with pytest.raises(
+        DataError, match=r"task 'm', column 'label': -1 may or may not be a label.*Write the names of the labels"
+    ):
         made(rows)
 
 
