@@ -165,7 +165,7 @@ def _grammar_fault(text: str, error: Exception) -> Fault:
 
 
 def _foreign_faults(overrides: Sequence[str]) -> Iterator[Fault]:
-    """Hydra's own settings: they load plugins and search paths of others, and nothing of ours reads them. And what is nested too deep."""
+    """Faults of overrides of Hydra's own settings, which load third-party plugins, and of values that are nested too deep."""
     for text in overrides:
         if _depth(text) > DEPTH:
             yield Fault("", f"'{cut(text)}' is nested deeper than {DEPTH} levels. Put such values into a YAML file")

@@ -179,7 +179,7 @@ def _dialect_of(path: Path, options: Options) -> Dialect:
 
 @functools.lru_cache(maxsize=256)
 def _dialect(path: Path, changed: int, size: int, options: Options) -> Dialect:  # noqa: ARG001
-    """How the fields of a file are told apart. A file is looked through again when it changed."""
+    """Delimiter and quoting of a file. A file that has changed is read again."""
     suffix, is_packed = _form(path)
     return delimited.dialect_of(lambda: _opened(path, is_packed), str(path), suffix, options)
 

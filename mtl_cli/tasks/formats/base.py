@@ -48,7 +48,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the fields of a file are told apart."""
+    """Delimiter and quoting of a file."""
 
     delimiter: str
     is_quoted: bool

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _NAMES = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 """Delimiters that are looked for, as messages call them."""
 _SEP = re.compile(r'"?sep=(.)"?\s*')
-"""A first line by which Excel is told the delimiter."""
+"""A first line that names the delimiter for Excel."""
 _Opened = Callable[[], AbstractContextManager[TextSource]]
 
 
@@ -83,7 +83,7 @@ def _broken(where: str, error: csv.Error, dialect: Dialect, options: Options) ->
 
 
 def dialect_of(opened: _Opened, name: str, suffix: str, options: Options) -> Dialect:
-    """How the fields of a file are told apart: by the options, else by the file, which is looked through; that is logged.
+    """Delimiter and quoting of a file: from the options, else found by a pass over the file and logged.
 
     Raises:
         DataError: the header fits two delimiters.
@@ -133,7 +133,7 @@ class _Evidence:
     delimiter: str
     width: int = 0
     misfit: int | None = None
-    """First line that has not as many fields as the header, if quotes are letters."""
+    """First line whose number of fields differs from the header's, if quotes are letters."""
     is_stray: bool = False
     """Whether a field holds a quote and is not in quotes as a whole."""
     needless: set[int] = field(default_factory=set)
