@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "zeroshot": {"tasks", "data", "model", "metrics", "errors", "redact", "yaml_text"},
     "cli": {"errors", "config", "redact", ROOT},
 }
+MAY_IMPORT["assemble"] = MAY_IMPORT.keys() - {"cli", "launch"}
 MAY_IMPORT["recipes"] = MAY_IMPORT.keys() - {"cli"}
 
 

@@ -86,7 +86,7 @@ def command(
         )
     else:
         of_run = read(AffinityRunConfig, config.values)
-        from mtl_cli.recipes.preflight import trained_config
+        from mtl_cli.assemble.trained import trained_config
 
         trained_config(of_run.run)
         quiet_libraries()

@@ -308,7 +308,7 @@ def _fields(
 
 
 @dataclass(frozen=True)
-class Bound:
+class Builder:
     """A builder with checked options: `build(*runtime)` makes the object."""
 
     key: str
@@ -334,7 +334,7 @@ class Bound:
             raise ConfigError([Fault(self.key, str(error))]) from error
 
 
-def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None:
+def bind(family: str, node: Node, faults: list[Fault], key: str) -> Builder | None:
     """Find a node's builder and check its options against the builder's keyword-only arguments, without calling it.
 
     Args:
@@ -370,4 +370,4 @@ def bind(family: str, node: Node, faults: list[Fault], key: str) -> Bound | None
     whose = f"{family} '{node.name}'"
     before = len(faults)
     options = _fields({p.name: hints.get(p.name, Any) for p in keyword}, required, node.options, faults, key, whose)
-    return None if len(faults) > before else Bound(key, node.name, builder, options)
+    return None if len(faults) > before else Builder(key, node.name, builder, options)

@@ -18,6 +18,13 @@ import numpy as np
 import torch
 import yaml
 
+from mtl_cli.assemble.bound import bind_all
+from mtl_cli.assemble.data_facts import data_facts, data_line
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.lambdas import Lambdas
+from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.rows import Rows
+from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.config.convert import Node, convert_or_raise
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import DataSection, TrainConfig
@@ -31,13 +38,6 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.sharing.groups import GroupedSharing
 from mtl_cli.optim.groups import Placed, freeze
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import bind_all
-from mtl_cli.recipes.data_report import data_facts, data_line
-from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.lambdas import Lambdas
-from mtl_cli.recipes.length import run_length
-from mtl_cli.recipes.prepare import Rows
-from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.recipes.train import train
 from mtl_cli.report.affinity import Measure, Proposal, averaged, proposal_json, proposed
 from mtl_cli.runs.files import explained, write_json, write_text

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from mtl_cli.config.convert import Bound
+from mtl_cli.assemble.bound import Bound, bind_all, check_chosen, check_scores, check_together
+from mtl_cli.assemble.data_facts import SetFacts, data_facts, report_data
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.lambdas import Lambdas
+from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.rows import Rows
+from mtl_cli.assemble.sampling import begin_sampler
+from mtl_cli.assemble.tasks import BoundTask, head_names
+from mtl_cli.config.convert import Builder
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.batch import StepBatch
 from mtl_cli.data.collate import RowRef, collate
@@ -20,13 +28,6 @@ from mtl_cli.data.loader import limited
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, freeze
-from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_scores, check_together
-from mtl_cli.recipes.data_report import SetFacts, data_facts, report_data
-from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.lambdas import Lambdas
-from mtl_cli.recipes.length import run_length
-from mtl_cli.recipes.prepare import BoundTask, Rows, head_names
-from mtl_cli.recipes.sampling import begin_sampler
 from mtl_cli.report.table import text_table
 from mtl_cli.train.step import Passes
 from mtl_cli.weighting.base import Weighting
@@ -97,7 +98,7 @@ def check(config: TrainConfig) -> str:
 
 
 def _check_steps(
-    config: TrainConfig, builders: Builders, sets: Mapping[str, list[EncodedSet]], faults: list[Fault]
+    config: TrainConfig, builders: Bound, sets: Mapping[str, list[EncodedSet]], faults: list[Fault]
 ) -> Weighting | None:
     """Build what draws and weighs the rows of a step, and return the weighting; what is wrong goes to `faults`."""
     names, sizes = list(builders.tasks), [len(opened[0]) for opened in sets.values()]
@@ -120,7 +121,7 @@ def _check_steps(
     return weighting
 
 
-def _built(builder: Bound, runtime: tuple[object, ...], faults: list[Fault]) -> Any:
+def _built(builder: Builder, runtime: tuple[object, ...], faults: list[Fault]) -> Any:
     try:
         return builder.build(*runtime)
     except ConfigError as error:

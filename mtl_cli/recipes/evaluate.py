@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
+from mtl_cli.assemble.data_facts import data_facts, describe_data, report_data
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.rows import Rows
+from mtl_cli.assemble.scoring import Scored, Scoring, score, summarised
+from mtl_cli.assemble.stored import StoredRun, open_stored
+from mtl_cli.assemble.tasks import BoundTask, bind_tasks
 from mtl_cli.config.schema import DataSection, EvalConfig, SourceConfig, TaskConfig
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
-from mtl_cli.recipes.data_report import data_facts, describe_data, report_data
-from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.prepare import BoundTask, Rows, bind_tasks
-from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
-from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.redact import as_written
 from mtl_cli.report.table import score_table
 from mtl_cli.runs.files import explained, write_json, write_text

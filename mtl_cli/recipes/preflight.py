@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.assemble.trained import trained_config
 from mtl_cli.config.registry import EXTRAS
 from mtl_cli.config.schema import EvalConfig, TaskConfig, TrainConfig
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
-from mtl_cli.runs.folder import command_of, read_config
 from mtl_cli.tasks.files import SUFFIXES, check_file, expanded, read_file
 from mtl_cli.tasks.formats.base import Options
 from mtl_cli.tasks.rows import Row
@@ -81,16 +81,6 @@ def preflight_zeroshot(config: ZeroshotConfig) -> None:
         for flag, column in columns.items():
             if column:
                 row.column(column, flag)
-
-
-def trained_config(run: str) -> dict[str, Any]:
-    """Plain config of a run that trained a model. Raises `ConfigError` where there is none."""
-    path = Path(run).expanduser()
-    values = read_config(path)
-    if command_of(values) == "zeroshot":
-        problem = f"{path} is a run of `mtl zeroshot`, which trains nothing: it has no checkpoint. Its scores: mtl runs show {path}"
-        raise ConfigError([Fault("run", f"{problem}. Give a run of `mtl train`")])
-    return values
 
 
 def _extra_faults(config: TrainConfig, *, sweep: bool) -> Iterator[Fault]:

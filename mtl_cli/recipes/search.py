@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtl_cli.assemble.bound import bind_all
 from mtl_cli.config.schema import SearchSection
 from mtl_cli.config.sweep import Axis
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.metrics.scorer import MetricScore, TaskScore
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import bind_all
 from mtl_cli.recipes.pruning import TrialWatch, open_study
 from mtl_cli.recipes.sweep import Ledger, held, job_of, launcher_of, point_name
 from mtl_cli.runs.formats import Summary, read_summary

@@ -13,6 +13,12 @@ from typing import Any
 import torch
 
 import mtl_cli
+from mtl_cli.assemble.bound import bind_all, check_scores, check_together
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.lambdas import Lambdas
+from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.rows import Rows
+from mtl_cli.assemble.sampling import begin_sampler
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
@@ -20,13 +26,7 @@ from mtl_cli.data.loader import limited
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.baselines import Baseline, Facts, baselines_of
-from mtl_cli.recipes.builders import bind_all, check_scores, check_together
 from mtl_cli.recipes.compare import compare_runs
-from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.lambdas import Lambdas
-from mtl_cli.recipes.length import run_length
-from mtl_cli.recipes.prepare import Rows
-from mtl_cli.recipes.sampling import begin_sampler
 from mtl_cli.recipes.train import train
 from mtl_cli.report.compare import Comparison, Resampling
 from mtl_cli.report.groups import BASELINES

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.assemble.bound import bind_all
 from mtl_cli.config.convert import bind
 from mtl_cli.config.paths import cache_dir, outputs_dir
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError, Fault, Interrupted
 from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import bind_all
 from mtl_cli.recipes.pruning import Watch
 from mtl_cli.recipes.train import train
 from mtl_cli.report.collect import RunRecord, collect, planned, varied_keys

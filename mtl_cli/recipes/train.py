@@ -13,6 +13,16 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from mtl_cli.assemble.bound import Bound, bind_all, check_chosen, check_scores, check_together
+from mtl_cli.assemble.data_facts import data_facts, data_line, describe_data, report_data
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.lambdas import Lambdas, as_written
+from mtl_cli.assemble.length import evaluated_every, run_length
+from mtl_cli.assemble.rows import Rows
+from mtl_cli.assemble.sampling import begin_sampler, observations, sampling_line
+from mtl_cli.assemble.scoring import Scored, Scoring, score, summarised
+from mtl_cli.assemble.stored import load_weights
+from mtl_cli.assemble.tasks import head_names
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.loader import Passes, StepLoader, limited
@@ -22,18 +32,9 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw, freeze
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import Builders, bind_all, check_chosen, check_scores, check_together
-from mtl_cli.recipes.data_report import data_facts, data_line, describe_data, report_data
-from mtl_cli.recipes.fabric import make_fabric
 from mtl_cli.recipes.interrupt import signals_to
-from mtl_cli.recipes.lambdas import Lambdas, as_written
-from mtl_cli.recipes.length import evaluated_every, run_length
-from mtl_cli.recipes.prepare import Rows, head_names
 from mtl_cli.recipes.pruning import Watch, WatchedSelector
 from mtl_cli.recipes.recorder import RunRecorder
-from mtl_cli.recipes.sampling import begin_sampler, observations, sampling_line
-from mtl_cli.recipes.scoring import Scored, Scoring, score, summarised
-from mtl_cli.recipes.stored import load_weights
 from mtl_cli.report.console import logging_to, setup_messages
 from mtl_cli.report.progress import make_progress
 from mtl_cli.report.table import score_table, undefined_lines
@@ -95,7 +96,7 @@ class _Job:
     """What a process needs to run; no dataclass, since Fabric looks into those for modules to share."""
 
     def __init__(
-        self, asked: Asked, builders: Builders, folder: RunFolder, watch: Watch | None, look_ahead: float | None
+        self, asked: Asked, builders: Bound, folder: RunFolder, watch: Watch | None, look_ahead: float | None
     ) -> None:
         self.asked, self.builders, self.watch, self.look_ahead = asked, builders, watch, look_ahead
         self.place = folder.place

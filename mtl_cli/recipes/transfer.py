@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.assemble.bound import bind_all
 from mtl_cli.config.compose import quoted
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Point, Question
@@ -18,7 +19,6 @@ from mtl_cli.config.schema import TrainConfig
 from mtl_cli.config.schema_transfer import TransferConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.builders import bind_all
 from mtl_cli.recipes.train import train
 from mtl_cli.recipes.zeroshot_compare import compare_engines
 from mtl_cli.report.transfer import TransferRow, TransferTable

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.config.compose import quoted
-from mtl_cli.config.convert import Bound, bind
+from mtl_cli.config.convert import Builder, bind
 from mtl_cli.config.paths import cache_dir
 from mtl_cli.config.question import Question
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
@@ -23,8 +25,6 @@ from mtl_cli.data.batch import Batch, Part
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import TaskOutput
-from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.stored import StoredRun, open_stored
 from mtl_cli.tasks.task import Task
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
@@ -41,9 +41,9 @@ _KERNELS = ("MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "ATEN_C
 class BoundEngine:
     """The builders of an engine and its prior."""
 
-    method: Bound
-    prior: Bound
-    verbalizer: Bound
+    method: Builder
+    prior: Builder
+    verbalizer: Builder
 
 
 def _head(name: str, tasks: Sequence[Task]) -> Head:

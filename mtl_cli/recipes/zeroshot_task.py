@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from mtl_cli.assemble.tasks import BoundTask, bind_tasks
 from mtl_cli.config.schema import TaskConfig
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.data.loader import chosen_rows
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.tasks.labels import read_labels
 from mtl_cli.tasks.rows import Row
 from mtl_cli.tasks.source import Origin, Places, origins

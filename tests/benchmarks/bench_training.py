@@ -48,6 +48,9 @@ import torch
 from torch import Tensor, nn
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from mtl_cli.assemble.bound import Bound, bind_all
+from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.rows import Rows
 from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import convert_or_raise
@@ -59,9 +62,6 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw
-from mtl_cli.recipes.builders import Builders, bind_all
-from mtl_cli.recipes.fabric import make_fabric
-from mtl_cli.recipes.prepare import Rows
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.train.loop import Loop, Settings, State, Stop
 from mtl_cli.train.select import Selector
@@ -120,7 +120,7 @@ class Bench:
     """What all variants share."""
 
     config: TrainConfig
-    builders: Builders
+    builders: Bound
     sets: Mapping[str, EncodedSet]
     rows: Mapping[str, np.ndarray]
     """The chosen rows of each task."""

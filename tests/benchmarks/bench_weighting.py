@@ -88,11 +88,11 @@ class Bench:
     def __init__(self, data_root: Path, cache: str, rows: int, max_length: int, seed: int) -> None:
         import torch
 
+        from mtl_cli.assemble.fabric import make_fabric
+        from mtl_cli.assemble.rows import Rows
         from mtl_cli.data.loader import limited
         from mtl_cli.model.multitask import MultiTaskModel
         from mtl_cli.optim.groups import Placed, Rates, adamw
-        from mtl_cli.recipes.fabric import make_fabric
-        from mtl_cli.recipes.prepare import Rows
 
         self.seed = seed
         self._words = [
@@ -118,10 +118,10 @@ class Bench:
 
     def bound(self, method: str, words: Sequence[str] = ()) -> tuple[Any, Any]:
         """Config and builders of `mtl train weighting=METHOD WORDS`."""
+        from mtl_cli.assemble.bound import bind_all
         from mtl_cli.config.compose import compose
         from mtl_cli.config.convert import convert_or_raise
         from mtl_cli.config.schema import TrainConfig
-        from mtl_cli.recipes.builders import bind_all
 
         config = convert_or_raise(TrainConfig, compose("train", [*self._words, f"weighting={method}", *words]).values)
         return config, bind_all(config)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from mtl_cli.config.convert import Bound, Node, bind, convert, convert_or_raise
+from mtl_cli.config.convert import Builder, Node, bind, convert, convert_or_raise
 from mtl_cli.errors import ConfigError, Fault
 
 YAML_WORDS = "YAML does not read yes, no, on, off, true, false and null as text: put the word in quotes, such as 'no'"
@@ -292,7 +292,7 @@ def test_a_builder_that_refuses_a_value_is_told_by_the_node_s_key():
 
 def test_binding_does_not_call_the_builder():
     found, faults = bound("cosine", warmup=-1, floor=7)
-    assert isinstance(found, Bound)
+    assert isinstance(found, Builder)
     assert faults == []
 
 

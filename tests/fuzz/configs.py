@@ -186,12 +186,12 @@ def _compose(primary: str, words: list[str], folder: Path | None) -> None:
 
 def _read(primary: str, values: Mapping[str, Any]) -> None:
     """What a command does with its config before it reads rows or builds a model."""
+    from mtl_cli.assemble.bound import bind_all
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import EvalConfig, TrainConfig
     from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig
     from mtl_cli.config.schema_transfer import TransferConfig
     from mtl_cli.config.schema_zeroshot import DoctorConfig, ZeroshotConfig
-    from mtl_cli.recipes.builders import bind_all
 
     classes = (TrainConfig, AffinityConfig, AffinityRunConfig, EvalConfig, TransferConfig, ZeroshotConfig, DoctorConfig)
     config = read(dict(zip(PRIMARIES, classes, strict=True))[primary], values)

@@ -66,11 +66,11 @@ def of_task(stage: Stage, text: str) -> Case:
 def _opened(text: str) -> None:
     import yaml
 
+    from mtl_cli.assemble.bound import bind_all
+    from mtl_cli.assemble.rows import Rows
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
     from mtl_cli.errors import DataError
-    from mtl_cli.recipes.builders import bind_all
-    from mtl_cli.recipes.prepare import Rows
 
     values = {**composed("train", (*_BASE, "task=rte")), **yaml.safe_load(text)}
     config = read(TrainConfig, values)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.errors import ConfigError
 from mtl_cli.recipes.evaluate import Heads
-from mtl_cli.recipes.prepare import BoundTask
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from mtl_cli.tasks.task import Source, Task

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import mtl_cli
+from mtl_cli.assemble.tasks import bind_tasks
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.schema import TrainConfig
-from mtl_cli.recipes.prepare import bind_tasks
 from mtl_cli.tasks.files import read_file
 from tests.tasks.kinds.columns import labels_of
 

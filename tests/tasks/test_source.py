@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from mtl_cli import hub
+from mtl_cli.assemble.tasks import bind_tasks
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError, DataError
-from mtl_cli.recipes.prepare import bind_tasks
 from mtl_cli.tasks.files import Options
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.source import BUNDLED_NOTE, Places, origins

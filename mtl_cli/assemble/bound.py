@@ -8,32 +8,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_cli.config.convert import Bound, bind
+from mtl_cli.assemble.length import evaluated_every
+from mtl_cli.assemble.tasks import BoundTask, bind_tasks
+from mtl_cli.config.convert import Builder, bind
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.recipes.length import evaluated_every
-from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.weighting.base import Weighting
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Builders:
+class Bound:
     """The open families, bound."""
 
-    backbone: Bound
-    sharing: Bound
-    weighting: Bound
-    sampler: Bound
-    schedule: Bound
+    backbone: Builder
+    sharing: Builder
+    weighting: Builder
+    sampler: Builder
+    schedule: Builder
     tasks: dict[str, BoundTask]
 
 
-def bind_all(config: TrainConfig) -> Builders:
+def bind_all(config: TrainConfig) -> Bound:
     """Bind every builder of a config. Raises `ConfigError` with all faults of all families."""
     faults: list[Fault] = []
     families = ("backbone", "sharing", "weighting", "sampler", "schedule")
@@ -41,7 +41,7 @@ def bind_all(config: TrainConfig) -> Builders:
     tasks = bind_tasks(config.tasks, config.data.max_length, faults)
     if faults:
         raise ConfigError(faults)
-    return Builders(tasks=tasks, **{name: b for name, b in bound.items() if b is not None})
+    return Bound(tasks=tasks, **{name: b for name, b in bound.items() if b is not None})
 
 
 def check_together(config: TrainConfig, sampler: Sampler, weighting: Weighting, length: Length) -> None:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from mtl_cli.recipes.data_report import data_facts, data_line, describe_data, recorded_readings, report_data
-from mtl_cli.recipes.prepare import BoundTask
+from mtl_cli.assemble.data_facts import data_facts, data_line, describe_data, recorded_readings, report_data
+from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.runs.formats import Environment, read_environment
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.column import Reading

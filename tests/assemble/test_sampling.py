@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from mtl_cli.assemble.sampling import begin_sampler, observations, sampling_line
+from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.data.sampler.base import Length
 from mtl_cli.data.sampler.expression import ExpressionSampler
 from mtl_cli.data.sampler.metric import MetricDriven
@@ -14,8 +16,6 @@ from mtl_cli.expression import Expression
 from mtl_cli.metrics.classification import Accuracy
 from mtl_cli.metrics.regression import Pearson, RootMeanSquaredError
 from mtl_cli.metrics.scorer import MetricScore, TaskScore
-from mtl_cli.recipes.prepare import BoundTask
-from mtl_cli.recipes.sampling import begin_sampler, observations, sampling_line
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from tests.data.fakes import pair_task

@@ -9,6 +9,9 @@ from typing import Any
 from lightning_fabric import Fabric
 from transformers import AutoModel
 
+from mtl_cli.assemble.data_facts import recorded_readings
+from mtl_cli.assemble.tasks import BoundTask, bind_tasks
+from mtl_cli.assemble.trained import trained_config
 from mtl_cli.config.convert import bind, convert_or_raise
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.config.trust import stored_values
@@ -17,9 +20,6 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
 from mtl_cli.model.loading import from_pretrained
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.recipes.data_report import recorded_readings
-from mtl_cli.recipes.preflight import trained_config
-from mtl_cli.recipes.prepare import BoundTask, bind_tasks
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
 from mtl_cli.runs.formats import read_environment
 from mtl_cli.runs.place import Place

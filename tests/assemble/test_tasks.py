@@ -2,10 +2,10 @@
 
 import pytest
 
+from mtl_cli.assemble.tasks import bind_tasks, head_names
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.schema import TrainConfig
-from mtl_cli.recipes.prepare import bind_tasks, head_names
 
 NLI = {"name": "classification", "labels": ["entailment", "neutral", "contradiction"]}
 MERGED = {**NLI, "merge": {"neutral": "not_entailment", "contradiction": "not_entailment"}}

@@ -2,10 +2,10 @@
 
 import pytest
 
+from mtl_cli.assemble.lambdas import Lambdas, as_written
 from mtl_cli.data.sampler.base import Length
 from mtl_cli.errors import ConfigError, RunError
 from mtl_cli.expression import Expression
-from mtl_cli.recipes.lambdas import Lambdas, as_written
 
 RAMP = {"rte": Expression("min(1, step/500)"), "stsb": 0.5, "sst2": Expression("epoch / steps")}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.data.encoded import EncodedSet
-from mtl_cli.recipes.prepare import BoundTask
 from mtl_cli.redact import redact
 from mtl_cli.runs.formats import DataRecord
 from mtl_cli.tasks.kinds.column import Reading, row_count

@@ -2,10 +2,10 @@ import logging
 
 import pytest
 
+from mtl_cli.assemble import fabric as module
+from mtl_cli.assemble.fabric import bf16_time_ratio, make_fabric
 from mtl_cli.config.schema import FabricSection
 from mtl_cli.errors import ConfigError
-from mtl_cli.recipes import fabric as module
-from mtl_cli.recipes.fabric import bf16_time_ratio, make_fabric
 
 
 def section(**values):

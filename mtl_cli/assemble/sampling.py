@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.data.sampler.base import Length, Observed, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.metrics.scorer import TaskScore
-from mtl_cli.recipes.prepare import BoundTask
 from mtl_cli.tasks.kinds.base import Kind
 
 
