@@ -226,7 +226,8 @@ def _offline() -> dict[str, bool]:
 
 def _prepare(run: str) -> None:
     """The files that the commands name, each with a few rows."""
-    from mtl_cli.recipes import affinity, check, doctor, evaluate, series, sweep, train, zeroshot  # noqa: F401
+    from mtl_cli.recipes import affinity, check, doctor, evaluate, series, sweep, zeroshot  # noqa: F401
+    from mtl_cli.recipes.train import run
 
     Path("outputs").mkdir(exist_ok=True)
     shutil.copytree(run, "outputs/X", symlinks=True)

@@ -76,6 +76,11 @@ def make_fabric(section: FabricSection) -> Fabric:
         raise ConfigError([Fault("fabric", f"{reason}. {remedy}")]) from error
 
 
+def precision_of(fabric: Fabric) -> str:
+    """Fabric's name of the precision that it computes in."""
+    return str(fabric._precision.precision)
+
+
 def _precision(asked: str, device: torch.device) -> str:
     if asked == "auto":
         has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from transformers import AutoModel
 
+from mtl_cli.assemble.built import make_model
 from mtl_cli.assemble.data_facts import recorded_readings
 from mtl_cli.assemble.tasks import BoundTask, bind_tasks
 from mtl_cli.assemble.trained import trained_config
@@ -18,7 +18,6 @@ from mtl_cli.config.trust import stored_values
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
-from mtl_cli.model.loading import from_pretrained
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
 from mtl_cli.runs.formats import read_environment
@@ -90,10 +89,7 @@ class StoredRun:
         sharing = bind("sharing", self.config.sharing, faults, "sharing")
         if sharing is None:
             raise ConfigError(faults)
-        model = MultiTaskModel(
-            sharing.build(backbone, list(kinds)), {n: k.head for n, k in kinds.items()}, self.config.seed, self.heads
-        )
-        load_weights(model, self.checkpoint)
+        model = make_model(sharing, backbone, kinds, self.heads, self.config.seed, self.checkpoint)
         fabric.to_device(model).eval()
         return model
 
@@ -113,31 +109,3 @@ def open_stored(run: str, checkpoint: str, *, trust: bool) -> StoredRun:
     path = Path(run).expanduser()
     config = convert_or_raise(TrainConfig, stored_values(trained_config(run), path, trust=trust))
     return StoredRun(path, config, Checkpoints(path / "checkpoints").find(checkpoint), Place.of(path))
-
-
-def _load_encoder(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
-    try:
-        encoder = from_pretrained(AutoModel, checkpoint.encoder, "")
-        model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
-    except (ConfigError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RunError(f"checkpoint {checkpoint.path} is damaged: its encoder cannot be loaded: {reason}") from error
-
-
-def load_weights(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
-    """Give a model the weights of a checkpoint. Raises `ConfigError` if names do not fit."""
-    tensors = checkpoint.model()
-    _load_encoder(model, checkpoint)
-    try:
-        found = model.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} does not fit: {str(error).splitlines()[-1].strip()}"
-        ) from error
-    if found.unexpected_keys:
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} holds {', '.join(found.unexpected_keys[:4])}, which this model has not"
-        )
-    lacking = [name for name in model.state_beyond_encoder() if name not in tensors]
-    if lacking:
-        raise ConfigError(f"checkpoint {checkpoint.path} has not {', '.join(lacking[:4])}, which this model needs")

@@ -83,7 +83,7 @@ def command(
     if checked.baselines or checked.seeds is not None:
         _train_series(asked)
         return
-    from mtl_cli.recipes.train import train
+    from mtl_cli.recipes.train.run import train
 
     typer.echo(train(asked))
 

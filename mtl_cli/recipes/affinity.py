@@ -38,7 +38,7 @@ from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.sharing.groups import GroupedSharing
 from mtl_cli.optim.groups import Placed, freeze
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.train import train
+from mtl_cli.recipes.train.run import train
 from mtl_cli.report.affinity import Measure, Proposal, averaged, proposal_json, proposed
 from mtl_cli.runs.files import explained, write_json, write_text
 from mtl_cli.runs.folder import answer_folder, default_name, read_config

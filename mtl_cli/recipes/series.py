@@ -13,21 +13,18 @@ from typing import Any
 import torch
 
 import mtl_cli
-from mtl_cli.assemble.bound import bind_all, check_scores, check_together
-from mtl_cli.assemble.fabric import make_fabric
-from mtl_cli.assemble.lambdas import Lambdas
-from mtl_cli.assemble.length import run_length
-from mtl_cli.assemble.rows import Rows
-from mtl_cli.assemble.sampling import begin_sampler
+from mtl_cli.assemble.bound import bind_all
+from mtl_cli.assemble.fabric import make_fabric, precision_of
+from mtl_cli.assemble.opened import open_rows
+from mtl_cli.assemble.planned import plan_steps
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
-from mtl_cli.data.loader import limited
-from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted
+from mtl_cli.errors import ConfigError, Fault, Interrupted
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.baselines import Baseline, Facts, baselines_of
 from mtl_cli.recipes.compare import compare_runs
-from mtl_cli.recipes.train import train
+from mtl_cli.recipes.train.run import train
 from mtl_cli.report.compare import Comparison, Resampling
 from mtl_cli.report.groups import BASELINES
 from mtl_cli.report.verdicts import verdict_json
@@ -132,36 +129,19 @@ def _check_folder(config: TrainConfig, folder: Path, runs: int) -> None:
 def _checked(asked: Asked, runs: Sequence[Asked]) -> list[Baseline]:
     """Look at builders and rows before anything is trained; the baselines of all runs, none if they are not asked for."""
     config = asked.config
-    builders = bind_all(config)
+    bound = bind_all(config)
     fabric = make_fabric(config.fabric)
     torch.manual_seed(config.seed)
-    backbone = builders.backbone.build()
-    rows = Rows(config.data, backbone)
-    faults: list[Fault] = []
-    sets = {}
-    for name, bound in builders.tasks.items():
-        try:
-            sets[name] = [*rows.open(bound.task, "train"), *rows.open(bound.task, "validation")]
-        except DataError as error:
-            faults.append(Fault(f"tasks.{name}", str(error)))
-    if faults:
-        raise ConfigError(faults)
-    counts = {name: len(limited(s[0], config.data.limit)) for name, s in sets.items()}
-    empty = [Fault(f"tasks.{name}", "no training row has a label") for name, count in counts.items() if not count]
-    if empty:
-        raise ConfigError(empty)
-    length = run_length(config, sum(counts.values()))
-    sampler = builders.sampler.build(list(counts), list(counts.values()))
-    begin_sampler(config.sampler.name, sampler, builders.tasks, length)
-    weighting = builders.weighting.build(list(counts), Lambdas({n: config.weights[n] for n in counts}, length))
-    check_together(config, sampler, weighting, length)
-    check_scores(builders.tasks, {name: opened[1:] for name, opened in sets.items()}, sampler, weighting)
-    builders.schedule.build(length.steps)
+    opened = open_rows(bound, bound.backbone.build())
+    plan_steps(opened)
     if not config.baselines:
         return []
-    precision = str(fabric._precision.precision)
-    fingerprints = {f"{n}.{one.origin.set_name}": one.meta.fingerprint for n, listed in sets.items() for one in listed}
-    facts = Facts(counts, fingerprints, backbone.identity, precision, mtl_cli.__version__)
+    fingerprints = {
+        f"{name}.{one.origin.set_name}": one.meta.fingerprint
+        for name, rows in opened.rows.items() for one in (rows.train, *rows.validation)
+    }  # fmt: skip
+    counts = {name: len(rows.chosen_M) for name, rows in opened.rows.items()}
+    facts = Facts(counts, fingerprints, opened.backbone.identity, precision_of(fabric), mtl_cli.__version__)
     planned = [one for run in runs for one in baselines_of(run.values, run.config, facts)]
     for one in planned:
         alone = read(TrainConfig, one.values)

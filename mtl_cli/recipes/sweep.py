@@ -18,8 +18,8 @@ from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError, Fault, Interrupted
 from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.pruning import Watch
-from mtl_cli.recipes.train import train
+from mtl_cli.recipes.train.pruning import Watch
+from mtl_cli.recipes.train.run import train
 from mtl_cli.report.collect import RunRecord, collect, planned, varied_keys
 from mtl_cli.report.console import setup_messages
 from mtl_cli.report.pareto import as_json, marked

@@ -19,7 +19,7 @@ from mtl_cli.config.question import Question
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, OutputError, RunError
 from mtl_cli.recipes.blocks import BLOCK, in_blocks
-from mtl_cli.recipes.interrupt import signals_to
+from mtl_cli.recipes.train.interrupt import signals_to
 from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
 from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
 from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled, warn_of_unused

@@ -38,7 +38,7 @@ from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.train import train
+from mtl_cli.recipes.train.run import train
 from mtl_cli.zeroshot.labels import make_labels
 from mtl_cli.zeroshot.methods.base import Method
 

@@ -105,7 +105,10 @@ def test_a_broken_json_line_is_named(mtl, rows, tmp_path):
 
 
 def test_no_labels_at_all(mtl, rows, tmp_path):
-    refused(mtl(*rows(good(), [{**row, "label": -1} for row in good()])), "task 'rte': no validation row has a label")
+    refused(
+        mtl(*rows(good(), [{**row, "label": -1} for row in good()])),
+        "tasks.rte: no validation row has a label in column 'label'",
+    )
     nothing_left(tmp_path)
 
 
@@ -115,7 +118,7 @@ def test_one_value_as_regression_target(mtl, tmp_path):
     for name in ("train", "validation"):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({**row, "label": 2.5}) + "\n" for row in good()))
     words = ["train", *TINY, "task=stsb", "train.steps=1", "data.source=local", f"data.root={tmp_path}/data"]
-    refused(mtl(*words), "task 'stsb': all 8 training targets are 2.5: there is nothing to learn")
+    refused(mtl(*words), "tasks.stsb: all 8 training targets are 2.5: there is nothing to learn")
 
 
 def test_a_nan_loss_names_task_and_step_and_keeps_the_last_checkpoint(mtl, tmp_path):

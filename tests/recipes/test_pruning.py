@@ -9,8 +9,8 @@ from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.metrics.scorer import MetricScore, TaskScore
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.pruning import TrialWatch, open_study
-from mtl_cli.recipes.train import train
+from mtl_cli.recipes.train.pruning import TrialWatch, open_study
+from mtl_cli.recipes.train.run import train
 from tests.conftest import TINY
 
 

@@ -1,0 +1,142 @@
+"""Second stage of a run: the encoder and its rows; kinds fitted to the training labels. Legend: N rows of a set, M rows trained on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_cli.assemble.bound import Bound
+from mtl_cli.assemble.data_facts import SetFacts, data_facts
+from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.rows import Rows
+from mtl_cli.assemble.tasks import BoundTask
+from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.data.loader import limited
+from mtl_cli.data.sampler.base import Length
+from mtl_cli.errors import ConfigError, DataError, Fault
+from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.tasks.kinds.base import Kind
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The rows of one task, and its kind as fitted to them."""
+
+    train: EncodedSet
+    chosen_M: np.ndarray
+    """Numbers of the rows that are trained on: those with a label, within `data.limit`."""
+    validation: tuple[EncodedSet, ...]
+    """Within `eval.limit`; empty where only training rows were opened."""
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run whose rows are on disk as token ids; no head and no optimiser yet."""
+
+    bound: Bound
+    backbone: Backbone
+    rows: dict[str, TaskRows]
+    """By task."""
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Fitted kind of each task."""
+        return {name: task.kind for name, task in self.rows.items()}
+
+    @property
+    def train(self) -> dict[str, EncodedSet]:
+        """Training set of each task."""
+        return {name: task.train for name, task in self.rows.items()}
+
+    @property
+    def chosen(self) -> dict[str, np.ndarray]:
+        """Numbers of the training rows of each task that are used."""
+        return {name: task.chosen_M for name, task in self.rows.items()}
+
+    @property
+    def validation(self) -> dict[str, Sequence[EncodedSet]]:
+        """Validation sets of each task."""
+        return {name: task.validation for name, task in self.rows.items()}
+
+    @property
+    def sizes_K(self) -> list[int]:
+        """Training rows of each task."""
+        return [len(task.chosen_M) for task in self.rows.values()]
+
+    @property
+    def length(self) -> Length:
+        """Steps of the run if nothing stops it early."""
+        return run_length(self.bound.config, sum(self.sizes_K))
+
+    def facts(self) -> list[SetFacts]:
+        """What is known of every set."""
+        train = {name: (task.train, task.chosen_M) for name, task in self.rows.items()}
+        return data_facts(self.bound.tasks, self.validation, "validation", train)
+
+
+def open_rows(bound: Bound, backbone: Backbone, kinds: Mapping[str, Kind] | None = None) -> Opened:
+    """Open the training and validation rows of every task.
+
+    Args:
+        bound: the run.
+        backbone: whose tokenizer and limits apply.
+        kinds: of tasks that were trained before, by task: they stay as they are, and validation rows are not opened.
+            None: kinds are fitted to the training labels.
+
+    Raises:
+        ConfigError: rows are missing, broken, without labels or too long for the encoder; of all tasks together.
+    """
+    source = Rows(bound.config.data, backbone)
+    faults: list[Fault] = []
+    opened = {}
+    for name, task in bound.tasks.items():
+        rows = _open_task(bound, task, source, faults, None if kinds is None else kinds[name])
+        if rows is not None:
+            opened[name] = rows
+    if faults:
+        raise ConfigError(faults)
+    return Opened(bound, backbone, opened)
+
+
+def _open_task(bound: Bound, task: BoundTask, source: Rows, faults: list[Fault], known: Kind | None) -> TaskRows | None:
+    """The rows of one task; what is wrong goes to `faults`."""
+    train = _open_split(task, "train", source, faults)
+    validation = () if known is not None else _open_split(task, "validation", source, faults)
+    if not train:
+        return None
+    limit = bound.config.eval.limit
+    chosen_M = limited(train[0], bound.config.data.limit)
+    labels_M = train[0].labels_N[chosen_M]
+    try:
+        kind = task.task.kind.fitted(labels_M) if known is None else known
+    except ValueError as error:
+        faults.append(Fault(f"tasks.{task.task.name}", str(error)))
+        return None
+    if kind.classes and len(np.unique(labels_M)) == 1:
+        lost = "all training rows have the same label; there is nothing to tell apart"
+        log.warning("task '%s': %s", task.task.name, lost)
+    few = validation if limit is None else tuple(one.chosen(limited(one, limit)) for one in validation)
+    return TaskRows(train[0], chosen_M, few, kind)
+
+
+def _open_split(task: BoundTask, split: str, source: Rows, faults: list[Fault]) -> tuple[EncodedSet, ...]:
+    """The labelled sets of a split; empty, with the reason in `faults`, if they cannot be used."""
+    name = task.task.name
+    try:
+        sets = tuple(source.open(task.task, split))
+    except DataError as error:
+        faults.append(Fault(f"tasks.{name}", str(error)))
+    except ConfigError as error:
+        faults.extend(fault for fault in error.faults if fault not in faults)
+    else:
+        if any(one.unlabelled < len(one) for one in sets):
+            return sets
+        lacks = f"no {split} row has a label in column '{task.task.label}'"
+        faults.append(Fault(f"tasks.{name}", f"{lacks}. Name another column (tasks.{name}.label), or other rows"))
+    return ()
