@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import importlib
 import importlib.util
 import json
 import os
@@ -47,6 +48,8 @@ _QUICK = {
     "check": ("data.max_length=48", "data.limit=16"), "eval": ("bootstrap=20",), "zeroshot": ("bootstrap=20",),
 }  # fmt: skip
 """What makes a command quick."""
+_IMPORTED = ("affinity", "check", "doctor", "evaluate", "series", "sweep", "train.run", "zeroshot")
+"""Recipes that are imported before the first child is made, so that no child waits for them."""
 _PRINTS = ("train", "check", "eval", "zeroshot", "doctor", "affinity", "ls", "runs")
 
 
@@ -226,9 +229,8 @@ def _offline() -> dict[str, bool]:
 
 def _prepare(run: str) -> None:
     """The files that the commands name, each with a few rows."""
-    from mtl_cli.recipes import affinity, check, doctor, evaluate, series, sweep, zeroshot  # noqa: F401
-    from mtl_cli.recipes.train import run
-
+    for name in _IMPORTED:
+        importlib.import_module(f"mtl_cli.recipes.{name}")
     Path("outputs").mkdir(exist_ok=True)
     shutil.copytree(run, "outputs/X", symlinks=True)
     shutil.copytree(ROOT / "mtl_cli/tasks/bundled", "data", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
