@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LONGEST_WORD = 200
 """Characters of a value in a message; what is longer is cut in its middle."""
@@ -34,29 +34,45 @@ class OutputError(RunError):
 
 
 class DataError(MtlError):
-    """A data file, column or label is not what the task asks for: exit code 2."""
+    """A data file, column or label is not what the task asks for: exit code 2.
+
+    Args:
+        problem: what was found and what to do.
+        task: whose rows they are; "" if the problem names it, or no task has to do with it.
+    """
 
     exit_code = 2
 
-    def __init__(self, message: str) -> None:
-        super().__init__(shortened(message))
+    def __init__(self, problem: str, task: str = "") -> None:
+        self.problem, self.task = shortened(problem), task
+        super().__init__(problem, task)
+
+    def __str__(self) -> str:
+        return f"task '{self.task}': {self.problem}" if self.task else self.problem
+
+    def of_task(self, name: str) -> DataError:
+        """The same said of a task's rows."""
+        return DataError(self.problem, name)
 
 
 class Interrupted(MtlError):  # noqa: N818
     """The run was told to stop and has saved its state.
 
     Args:
-        message: what was saved and how to go on.
+        what: what was stopped and what is saved, without a full stop.
         signal_number: the signal that came; the exit code is 128 plus it, as shells have it.
+        left: what is left to do beside it, such as "2 more runs are left"; "" if nothing is.
+        resume_command: the command that goes on; "" if who catches the error knows it.
     """
 
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
+    def __init__(self, what: str, signal_number: int, left: str = "", resume_command: str = "") -> None:
+        super().__init__(what, signal_number, left, resume_command)
+        self.what, self.signal_number, self.left, self.resume_command = what, signal_number, left, resume_command
         self.exit_code = 128 + signal_number
 
-    def __reduce__(self) -> tuple[type[Interrupted], tuple[str, int]]:
-        return type(self), (str(self), self.signal_number)
+    def __str__(self) -> str:
+        again = f"To go on: {self.resume_command}" if self.resume_command else ""
+        return ". ".join(part for part in (self.what, self.left, again) if part)
 
 
 @dataclass(frozen=True)
@@ -66,9 +82,20 @@ class Fault:
     key: str
     """Dotted key, such as `optim.lr`."""
     problem: str
+    wanted: str = ""
+    """What the value must be, where that is what is wrong, such as "must be a number"."""
+    suggestion: str = ""
+    """A sentence that names what was probably meant; `problem` ends in it."""
 
     def __str__(self) -> str:
         return f"{self.key}: {self.problem}" if self.key else self.problem
+
+    def with_prefix(self, prefix: str, instead_of: str = "") -> Fault:
+        """The same fault under another section; of a key outside the section `instead_of` nothing changes."""
+        if instead_of and not f"{self.key}.".startswith(f"{instead_of}."):
+            return self
+        rest = self.key[len(instead_of) :].removeprefix(".")
+        return replace(self, key=".".join(part for part in (prefix, rest) if part))
 
 
 class ConfigError(MtlError):
@@ -119,18 +146,42 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+@dataclass(frozen=True)
+class Suggestion:
+    """What to write in the place of an unknown name."""
+
+    name: str
+    close: str | None
+    """The option that was probably meant."""
+    options: Sequence[str]
+    """All of them, in order."""
+
+    @classmethod
+    def of(cls, name: str, options: Iterable[str]) -> Suggestion:
+        """The suggestion for a name that is none of the options."""
+        known = sorted(options)
+        return cls(name, closest(name, known), known)
+
+    @property
+    def if_close(self) -> str:
+        """A sentence that names the closest option; empty if none is close."""
+        return "" if self.close is None else str(self)
+
+    def __str__(self) -> str:
+        if self.close is None:
+            return f"Available: {listed(self.options)}." if self.options else ""
+        if looks_alike(self.name, self.close):
+            found, meant = code_points(self.name, self.close), code_points(self.close, self.name)
+            return f"Did you mean '{self.close}'? It looks the same: found {found}, not {meant}."
+        return f"Did you mean '{self.close}'?"
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A sentence that names the closest option, or lists all of them if none is close; empty if there are none.
 
     A name that looks the same as the option is shown by the code points in which the two differ.
     """
-    known = sorted(options)
-    close = closest(name, known)
-    if close is None:
-        return f"Available: {listed(known)}." if known else ""
-    if looks_alike(name, close):
-        return f"Did you mean '{close}'? It looks the same: found {code_points(name, close)}, not {code_points(close, name)}."
-    return f"Did you mean '{close}'?"
+    return str(Suggestion.of(name, options))
 
 
 def looks_alike(a: str, b: str) -> bool:

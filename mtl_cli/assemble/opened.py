@@ -131,7 +131,7 @@ def _open_split(task: BoundTask, split: str, source: Rows, faults: list[Fault]) 
     try:
         sets = tuple(source.open(task.task, split))
     except DataError as error:
-        faults.append(Fault(f"tasks.{name}", str(error)))
+        faults.append(Fault(f"tasks.{name}", error.problem))
     except ConfigError as error:
         faults.extend(fault for fault in error.faults if fault not in faults)
     else:

@@ -82,6 +82,7 @@ class Rows:
         meta = encoded.meta
         if meta.max_id >= self._backbone.vocabulary:
             raise DataError(
-                f"task '{task.name}': the tokenizer gives token id {meta.max_id}, but the backbone's vocabulary ends at "
-                f"{self._backbone.vocabulary - 1}. Tokenizer and weights do not belong together; look at backbone.path."
+                f"the tokenizer gives token id {meta.max_id}, but the backbone's vocabulary ends at "
+                f"{self._backbone.vocabulary - 1}. Tokenizer and weights do not belong together; look at backbone.path.",
+                task.name,
             )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Union, runtime_checkable
 
 from mtl_cli.config.registry import FAMILIES, resolve, resolve_target
-from mtl_cli.errors import ConfigError, Fault, cut, did_you_mean, listed
+from mtl_cli.errors import ConfigError, Fault, Suggestion, cut, did_you_mean, listed
 from mtl_cli.expression import Expression
 from mtl_cli.redact import as_written
 
@@ -142,13 +142,13 @@ def _scalar(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
         return str(value)
     if cls is Path and isinstance(value, str):
         return Path(value)
-    faults.append(
-        Fault(
-            key,
-            f"must be {_WORDS.get(cls, getattr(cls, '__name__', cls))}; found {_shown(value)}{_unquoted(cls, value)}",
-        )
-    )
+    wanted = f"must be {_WORDS.get(cls, getattr(cls, '__name__', cls))}"
+    faults.append(_unfit(key, wanted, value, _unquoted(cls, value)))
     return BAD
+
+
+def _unfit(key: str, wanted: str, value: object, remedy: str = "") -> Fault:
+    return Fault(key, f"{wanted}; found {_shown(value)}{remedy}", wanted)
 
 
 def _unquoted(cls: Any, value: object) -> str:
@@ -163,9 +163,10 @@ def _literal(choices: tuple[Any, ...], value: object, faults: list[Fault], key: 
         if choice == value and type(choice) is type(value):
             return choice
     names = ", ".join(map(repr, choices))
-    hint = did_you_mean(value, [c for c in choices if isinstance(c, str)]) if isinstance(value, str) else ""
-    hint = f" {hint}" if hint.startswith("Did") else ""
-    faults.append(Fault(key, f"{_shown(value)} is not one of {names}.{hint}"))
+    texts = [choice for choice in choices if isinstance(choice, str)]
+    hint = Suggestion.of(value, texts).if_close if isinstance(value, str) else ""
+    problem = f"{_shown(value)} is not one of {names}. {hint}".rstrip()
+    faults.append(Fault(key, problem, wanted=f"one of {names}", suggestion=hint))
     return BAD
 
 
@@ -188,26 +189,22 @@ def _union(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if len(tried) == 1 or nested:
         faults.extend((nested or tried)[0])
     else:
-        hint = next((h for own in tried if (h := own[0].problem.partition(" Did you mean")[2])), "")
-        said = f". Did you mean{hint}" if hint else _unquoted(str if str in members else None, value)
-        faults.append(Fault(key, " or ".join(_wanted(own[0]) for own in tried) + f"; found {_shown(value)}{said}"))
+        hint = next((own[0].suggestion for own in tried if own[0].suggestion), "")
+        remedy = f". {hint}" if hint else _unquoted(str if str in members else None, value)
+        wanted = " or ".join(own[0].wanted or own[0].problem for own in tried)
+        faults.append(_unfit(key, wanted, value, remedy))
     return BAD
-
-
-def _wanted(fault: Fault) -> str:
-    """What a fault says that a value must be."""
-    choices = fault.problem.partition(" is not one of ")[2].partition(". Did")[0].rstrip(".")
-    return f"one of {choices}" if choices else fault.problem.split("; found")[0]
 
 
 def _sequence(cls: Any, origin: Any, value: object, faults: list[Fault], key: str) -> Any:
     args = typing.get_args(cls)
     if not isinstance(value, list | tuple):
-        faults.append(Fault(key, f"must be a list, such as [a,b]; found {_shown(value)}"))
+        faults.append(_unfit(key, "must be a list, such as [a,b]", value))
         return BAD
     if origin is tuple and args[-1] is not Ellipsis:
         if len(value) != len(args):
-            faults.append(Fault(key, f"must have {len(args)} entries; found {len(value)}"))
+            wanted = f"must have {len(args)} entries"
+            faults.append(Fault(key, f"{wanted}; found {len(value)}", wanted))
             return BAD
         members: tuple[Any, ...] = args
     else:
@@ -222,7 +219,7 @@ def _sequence(cls: Any, origin: Any, value: object, faults: list[Fault], key: st
 def _mapping(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     member = typing.get_args(cls)[1]
     if not isinstance(value, Mapping):
-        faults.append(Fault(key, f"must be a mapping, such as {{a: 1}}; found {_shown(value)}"))
+        faults.append(_unfit(key, "must be a mapping, such as {a: 1}", value))
         return BAD
     for name in value:
         if name is None or isinstance(name, bool):
@@ -235,7 +232,7 @@ def _node(value: object, faults: list[Fault], key: str) -> Any:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, Mapping):
-        faults.append(Fault(key, f"must be a mapping with a 'name'; found {_shown(value)}"))
+        faults.append(_unfit(key, "must be a mapping with a 'name'", value))
         return BAD
     name = value.get("_target_", value.get("name"))
     if not isinstance(name, str):
@@ -245,24 +242,20 @@ def _node(value: object, faults: list[Fault], key: str) -> Any:
 
 
 def _expression(value: object, faults: list[Fault], key: str) -> Any:
+    if not isinstance(value, str):
+        faults.append(_unfit(key, "must be an expression such as 'min(1, step/500)'", value))
+        return BAD
     try:
-        if isinstance(value, str):
-            return Expression(value)
-        problem = f"must be an expression such as 'min(1, step/500)'; found {_shown(value)}"
+        return Expression(value)
     except ValueError as error:
-        problem = str(error)
-    faults.append(Fault(key, problem))
-    return BAD
+        faults.append(Fault(key, str(error)))
+        return BAD
 
 
 def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     if not isinstance(value, Mapping):
-        faults.append(
-            Fault(
-                key,
-                f"must be a mapping with {', '.join(f.name for f in dataclasses.fields(cls))}; found {_shown(value)}",
-            )
-        )
+        names = ", ".join(f.name for f in dataclasses.fields(cls))
+        faults.append(_unfit(key, f"must be a mapping with {names}", value))
         return BAD
     hints = typing.get_type_hints(cls)
     required = {
@@ -272,7 +265,7 @@ def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
     }
     before = len(faults)
     found = _fields({f.name: hints[f.name] for f in dataclasses.fields(cls)}, required, value, faults, key)
-    faults.extend(Fault(_join(key, fault.key), fault.problem) for fault in _rule_faults(cls, found))
+    faults.extend(fault.with_prefix(key) for fault in _rule_faults(cls, found))
     return BAD if len(faults) > before else cls(**found)
 
 

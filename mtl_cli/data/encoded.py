@@ -199,8 +199,8 @@ def _read_labels(task: Task, encoded: EncodedSet, train: Reading | None) -> Enco
 
 
 def _ambiguous(task: Task, origin: Origin, error: AmbiguousLabelsError) -> DataError:
-    where = f"{origin.path}, {origin.set_name}: task '{task.name}', column '{task.label}'"
-    return DataError(f"{where}: {error.sentence(f'+tasks.{task.name}.kind.')}")
+    where = f"{origin.path}, {origin.set_name}: column '{task.label}'"
+    return DataError(f"{where}: {error.sentence(f'+tasks.{task.name}.kind.')}", task.name)
 
 
 def _no_label_column(task: Task, where: str) -> DataError:
@@ -326,4 +326,4 @@ def _code(row: Row, task: Task, need_labels: bool, counts: _Counts) -> float:
     if not need_labels and not row.has(task.label):
         counts.label_column = False
         return float("nan")
-    return code_of(counts.labels, row, task.label, f"task '{task.name}'")
+    return code_of(counts.labels, row, task.label, task.name)

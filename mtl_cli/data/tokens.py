@@ -128,8 +128,9 @@ def _packed_row(task: Task, row: Row, one: Any, behind: int, tokenizer: PreTrain
     if excess and excess >= count:
         room = task.max_length - (len(sides) - count - sides.count(1)) - 1
         raise DataError(
-            f"{row.where}: task '{task.name}', column '{task.text[1]}': the hypothesis has {sides.count(1)} tokens, and beside "
-            f"a token of the text there is room for {max(0, room)}. In a packed pair only the text is cut: raise data.max_length"
+            f"{row.where}: column '{task.text[1]}': the hypothesis has {sides.count(1)} tokens, and beside a token of the "
+            f"text there is room for {max(0, room)}. In a packed pair only the text is cut: raise data.max_length",
+            task.name,
         )
     gone = begin if tokenizer.truncation_side == "left" else begin + count - excess
     ids, types = (piece[:gone] + piece[gone + excess :] for piece in (one.ids, one.type_ids))

@@ -67,7 +67,7 @@ class Told:
     def check(self) -> None:
         """Raise `Interrupted` if one has."""
         if self.number is not None:
-            raise Interrupted("stopped; the points that were running were told to save their state.", self.number)
+            raise Interrupted("stopped; the points that were running were told to save their state", self.number)
 
 
 @contextmanager

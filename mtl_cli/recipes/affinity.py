@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 
@@ -95,8 +94,7 @@ def affinity_of_training(config: AffinityConfig, asked: Asked) -> Affinity:
     try:
         folder = train(dataclasses.replace(asked, config=named, values=values, command="affinity"), None, look_ahead)
     except ConfigError as error:
-        renamed = [Fault(re.sub(r"^diagnostics\.", "measure.", f.key), f.problem) for f in error.faults]
-        raise (ConfigError(renamed) if renamed else error) from error
+        raise ConfigError(f.with_prefix("measure", instead_of="diagnostics") for f in error.faults) from error
     found = proposed(averaged(_records(folder), list(config.tasks)), config.k, _by(measure))
     kept = [text for text in asked.overrides if not _LENGTH.match(text)]
     return _written(
@@ -216,7 +214,7 @@ def _check_branch(backbone: Backbone, config: TrainConfig, branch_at: int) -> No
     try:
         GroupedSharing(backbone, [first, *others], groups=[[first], others], branch_at=branch_at, head_dropout=0.0)
     except ConfigError as error:
-        raise ConfigError([Fault(f.key.removeprefix("sharing."), f.problem) for f in error.faults]) from error
+        raise ConfigError(f.with_prefix("", instead_of="sharing") for f in error.faults) from error
 
 
 def _check_same_looks(path: Path, look_ahead: float | None) -> None:
@@ -254,10 +252,8 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, A
     chosen = {name: limited(one, run.data.limit) for name, one in sets.items()}
     sampler = AllTasks(list(sets), [len(one) for one in chosen.values()])
     size = config.batch_size or run.batch.size
-    try:
-        sampler.counts(0, size, np.random.default_rng(0))
-    except ValueError as error:
-        raise ConfigError([Fault("batch_size", str(error).replace("batch.size", "batch_size"))]) from error
+    if size < len(sets):
+        raise ConfigError([Fault("batch_size", f"{size} has no room for all {len(sets)} tasks in each step")])
     cut = Cut(run.batch.pass_cost, run.batch.micro_size, run.batch.micro_tokens)
     loader = StepLoader(
         sets, chosen, sampler, size=size, window=1, passes=cut, pad_id=backbone.pad_id, seed=config.seed

@@ -49,7 +49,7 @@ def preflight_eval(config: EvalConfig) -> None:
         try:
             check_file(expanded(path))
         except DataError as error:
-            raise DataError(f"task '{name}': {error}") from error
+            raise error.of_task(name) from error
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -112,7 +112,7 @@ def _task_faults(name: str, task: TaskConfig, config: TrainConfig) -> Iterator[F
             check_file(path)
             _check_columns(name, task, path)
         except DataError as error:
-            yield Fault(f"tasks.{name}", str(error))
+            yield Fault(f"tasks.{name}", error.problem)
 
 
 def _files(name: str, task: TaskConfig, split: str, config: TrainConfig) -> list[Path]:

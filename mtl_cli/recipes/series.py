@@ -160,17 +160,16 @@ def _train_all(jobs: Sequence[tuple[str, Asked]], runs: int, asked: Asked, folde
         try:
             train(job)
         except Interrupted as error:
-            stopped = str(error).partition(" To go on:")[0]
-            raise Interrupted(f"{stopped} {_again(asked, name, len(jobs) - i - 1)}", error.signal_number) from None
+            raise _interrupted(error.what, error.signal_number, len(jobs) - i - 1, asked.resume_command(name)) from None
         except KeyboardInterrupt:
-            raise Interrupted(f"stopped. {_again(asked, name, len(jobs) - i - 1)}", 2) from None
+            raise _interrupted("stopped", 2, len(jobs) - i - 1, asked.resume_command(name)) from None
         if i + 1 < len(jobs) or place is not None:
             place = place or Place.of(folder)
 
 
-def _again(asked: Asked, name: str, left: int) -> str:
-    others = f"{left} more {'run is' if left == 1 else 'runs are'} left. " if left else ""
-    return f"{others}To go on: {asked.resume_command(name)}"
+def _interrupted(what: str, signal_number: int, left: int, command: str) -> Interrupted:
+    others = f"{left} more {'run is' if left == 1 else 'runs are'} left" if left else ""
+    return Interrupted(what, signal_number, others, command)
 
 
 def _verdict(

@@ -148,9 +148,10 @@ def held(folder: Path, left: Callable[[], int]) -> Iterator[Place]:
     try:
         yield lock.place
     except Interrupted as error:
-        stopped = str(error).partition(" To go on:")[0]
-        again = f"{left()} points are left. To go on with the sweep, repeat the command with run.name={folder.name}"
-        raise Interrupted(f"{stopped} {again}", error.signal_number) from None
+        count = left()
+        points = f"{count} {'point is' if count == 1 else 'points are'} left" if count else ""
+        again = f"the same command with run.name={folder.name}"
+        raise Interrupted(error.what, error.signal_number, points, again) from None
     finally:
         lock.close()
 

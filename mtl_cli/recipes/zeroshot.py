@@ -311,11 +311,12 @@ class _Filling:
                     answers.write(answer.record())
                     self._write(answer)
                     if session.tally.rows % BLOCK == 0 and stop.signal_number is not None:
-                        raise Interrupted(self._kept(), stop.signal_number)
+                        raise Interrupted(self._kept(), stop.signal_number, resume_command=self._again())
         except BrokenPipeError:
-            raise Interrupted(f"the reader of the answers has gone; {self._kept()}", signal.SIGPIPE) from None
+            what = f"the reader of the answers has gone; {self._kept()}"
+            raise Interrupted(what, signal.SIGPIPE, resume_command=self._again()) from None
         except OutputError as error:
-            raise OutputError(f"{error}; {self._kept()}") from None
+            raise OutputError(f"{error}; {self._kept()}. To go on: {self._again()}") from None
         finally:
             answers.close()
         self._finish(session.report())
@@ -343,9 +344,10 @@ class _Filling:
             )  # fmt: skip
 
     def _kept(self) -> str:
-        name = self._session.config.out.name or self._path.name
-        saved = f"{self._session.tally.rows:,} texts are answered and saved in {self._path}"
-        return f"{saved}. To go on: the same command with --out {name} out.if_exists=resume"
+        return f"{self._session.tally.rows:,} texts are answered and saved in {self._path}"
+
+    def _again(self) -> str:
+        return f"the same command with --out {self._session.config.out.name or self._path.name} out.if_exists=resume"
 
     def _finish(self, result: Result) -> None:
         self._folder.place.check()

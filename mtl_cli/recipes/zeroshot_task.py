@@ -138,8 +138,9 @@ class _Named:
     def _read(self, origin: Origin) -> np.ndarray:
         """Labels of all rows; read once."""
         if origin.set_name not in self._labels:
-            task, of = self._task, f"task '{self._task.name}'"
-            labels_N, found = read_labels(task.raw_kind, origin.rows(), task.label, of, f"+tasks.{task.name}.kind.")
+            task = self._task
+            keys = f"+tasks.{task.name}.kind."
+            labels_N, found = read_labels(task.raw_kind, origin.rows(), task.label, task.name, keys)
             self._labels[origin.set_name] = labels_N
             if found.reading.meaning or found.reading.no_label:
                 log.info("labels   %s, %s: read as %s", task.name, origin.set_name, found.reading.line)

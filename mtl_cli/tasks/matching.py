@@ -70,7 +70,7 @@ class Matching:
         what = ["matching", 1, content, self.kind.classes, self._sentences, self._negatives, self._seed]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
-    def rows(self, rows: Callable[[], Iterator[Row]], *, text: str, label: str, of: str) -> Iterator[Row]:
+    def rows(self, rows: Callable[[], Iterator[Row]], *, text: str, label: str, task: str) -> Iterator[Row]:
         """The pairs, one after the other.
 
         Args:
@@ -78,21 +78,21 @@ class Matching:
                 left out.
             text: column of the text.
             label: column of the label, which then holds one of `CLASSES`.
-            of: who reads them, for messages.
+            task: whose rows they are.
 
         Raises:
             DataError: a row lacks a column, or its label is unknown; or no row has a label.
         """
-        golds_N, labels = read_labels(self.kind, rows(), label, of, None)
+        golds_N, labels = read_labels(self.kind, rows(), label, task, None)
         if labels.reading.meaning or labels.reading.no_label:
-            log.info("labels   %s: column '%s' is read as %s", of, label, labels.reading.line)
+            log.info("labels   task '%s': column '%s' is read as %s", task, label, labels.reading.line)
         for row, gold in zip(rows(), golds_N.tolist(), strict=True):
             if math.isnan(gold):
                 continue
-            for sentence, name in self._pairs(int(gold), text_of(row, text, of)):
+            for sentence, name in self._pairs(int(gold), text_of(row, text, f"task '{task}'")):
                 yield Row(row.where, {**row.values, HYPOTHESIS: sentence, label: name})
         if np.isnan(golds_N).all():
-            raise DataError(f"{of}: no row has a label in column '{label}', so there is nothing to match")
+            raise DataError(f"no row has a label in column '{label}', so there is nothing to match", task)
 
     def _pairs(self, gold: int, text: str) -> Iterator[tuple[str, str]]:
         draw = _draws(f"{self._seed}\0{gold}\0{text}")

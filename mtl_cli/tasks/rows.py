@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_cli.errors import DataError, did_you_mean
+from mtl_cli.errors import DataError, Suggestion
 
 MAX_TEXT = 10_000_000
 """Characters of one text; the longest novels have three million."""
@@ -55,11 +55,9 @@ class Row:
         return True
 
     def _missing(self, name: str, of: str) -> str:
-        hint = did_you_mean(name, map(str, self.values))
-        hint = f". {hint}" if hint.startswith("Did") else ""
-        return (
-            f"{self.where}: {of} reads column '{name}', which is missing. Columns here: {name_list(self.values)}{hint}"
-        )
+        hint = Suggestion.of(name, map(str, self.values)).if_close
+        here = f"Columns here: {name_list(self.values)}{'. ' if hint else ''}{hint}"
+        return f"{self.where}: {of} reads column '{name}', which is missing. {here}"
 
 
 def _member(value: Any, part: str) -> Any:

@@ -80,7 +80,7 @@ def _found(task: Task, split: str, places: Places, only: Place | None) -> list[O
     keys = "data.root=DIR" if places.source in ("auto", "local") else "data.source=local data.root=DIR"
     name = task.source.sets[split][0]
     remedy = f"If you have these rows: {keys}, where DIR holds {task.source.folder}/{name}.jsonl"
-    raise DataError("\n  ".join([f"task '{task.name}': no {split} rows found{beside}.", *tried, remedy]))
+    raise DataError("\n  ".join([f"no {split} rows found{beside}.", *tried, remedy]), task.name)
 
 
 def _named(task: Task, origin: Origin) -> Origin:
@@ -99,7 +99,7 @@ def _matched(task: Task, origin: Origin) -> Origin:
     return dataclasses.replace(
         origin,
         fingerprint=lambda: matching.digest(origin.fingerprint()),
-        rows=lambda: matching.rows(origin.rows, text=text, label=label, of=f"task '{task.name}'"),
+        rows=lambda: matching.rows(origin.rows, text=text, label=label, task=task.name),
         class_names=tuple,
     )
 
@@ -107,14 +107,13 @@ def _matched(task: Task, origin: Origin) -> Origin:
 def _from_files(task: Task, split: str) -> list[Origin]:
     if split not in task.source.files:
         given = ", ".join(task.source.files)
-        raise DataError(
-            f"task '{task.name}': no {split} file is given (available: {given}). Set tasks.{task.name}.source.files.{split}=PATH"
-        )
+        remedy = f"Set tasks.{task.name}.source.files.{split}=PATH"
+        raise DataError(f"no {split} file is given (available: {given}). {remedy}", task.name)
     path = expanded(task.source.files[split])
     try:
         check_file(path)
     except DataError as error:
-        raise DataError(f"task '{task.name}': {error}") from error
+        raise error.of_task(task.name) from error
     return [_file_origin(task, "file", split, path)]
 
 

@@ -177,7 +177,7 @@ def test_what_cannot_be_measured_is_refused_and_leaves_nothing(mtl, tmp_path, wo
     ("words", "said"),
     [
         (["k=5"], "k: the run's 4 tasks make at most 4 groups; found 5"),
-        (["batch_size=2"], "batch_size: batch_size=2 has no room for all 4 tasks in each step"),
+        (["batch_size=2"], "batch_size: 2 has no room for all 4 tasks in each step"),
         (["measure.params=nosuch"], "measure.params: no trained parameter that tasks share"),
         (["checkpoint=step_9"], "checkpoint: there is no 'step_9'"),
         (["name=../x"], "name: must be one folder name; found '../x'"),

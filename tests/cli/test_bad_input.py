@@ -205,7 +205,7 @@ def test_texts_longer_than_the_model_takes_are_refused(mtl, tmp_path):
 def test_the_hub_out_of_reach(mtl, tmp_path):
     refused(
         mtl("train", *TINY, "task=qqp", "data.source=auto"),
-        "task 'qqp': no train rows found",
+        "tasks.qqp: no train rows found",
         "did not answer within 3 s",
         "bundled: there is no sample",
     )

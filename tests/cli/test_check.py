@@ -86,7 +86,7 @@ def test_what_is_wrong_with_several_tasks_is_told_in_one_message(refused, data):
     )
     for part in (
         "tasks.rte: ",
-        "rte/train.jsonl:2: task 'rte', column 'label': label 'entailed' is outside the label set",
+        "rte/train.jsonl:2: column 'label': label 'entailed' is outside the label set",
         "rte/validation.jsonl:2",
         "sst2/train.jsonl:1: task 'sst2' reads column 'sentence', which is missing",
         "tasks.stsb: all 2 training targets are 2.5: there is nothing to learn",
@@ -102,9 +102,9 @@ def test_a_training_split_without_labels_is_told(refused, data):
 
 def test_a_task_whose_rows_are_not_there_says_where_was_looked(refused, data, tmp_path):
     message = refused(*data(rte=pairs([0, 1])), "task=[rte,cola]")
-    assert "task 'cola': no train rows found" in message
+    assert "tasks.cola: no train rows found" in message
     assert f"local: {tmp_path}/data/cola has no train.jsonl" in message
-    assert "task 'cola': no validation rows found" in message
+    assert "tasks.cola: no validation rows found" in message
 
 
 def test_a_length_beyond_the_encoder_is_told_once_a_task(refused, data):

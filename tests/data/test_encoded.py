@@ -248,7 +248,7 @@ def test_a_text_may_be_a_number_in_the_file(given, encoded, tokenizer, text):
     [
         (
             {"a": "x", "b": "y", "label": "perhaps"},
-            r"train\.jsonl:2: task 'nli', column 'label': label 'perhaps' .*: no, yes or an id from 0 to 1",
+            r"train\.jsonl:2: column 'label': label 'perhaps' .*: no, yes or an id from 0 to 1",
         ),
         ({"a": "x", "b": None, "label": 0}, r"train\.jsonl:2: column 'b' is null; task 'nli' needs a text there"),
         (

@@ -71,7 +71,7 @@ def test_a_text_of_just_the_length_is_whole_and_one_token_of_it_must_stay():
 
 def test_a_hypothesis_that_leaves_no_room_is_told_with_its_row():
     with pytest.raises(
-        DataError, match=r"file\.csv, row 2: task 'nli', column 'b': the hypothesis has 6 tokens.*there is room for 5"
+        DataError, match=r"task 'nli': file\.csv, row 2: column 'b': the hypothesis has 6 tokens.*there is room for 5"
     ):
         tokenised(packed(max_length=9), rows(("one", "two"), ("a", "bcdefg")), byte_tokenizer(64))
 

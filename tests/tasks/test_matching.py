@@ -25,7 +25,7 @@ def matching(labels=LABELS, templates=TEMPLATES, **changes):
 def made(rows, one=None, text="text", label="label"):
     """(text, sentence, label) of each pair."""
     given = [Row(f"f:{i}", values) for i, values in enumerate(rows, start=1)]
-    pairs = (one or matching()).rows(lambda: iter(given), text=text, label=label, of="task 'm'")
+    pairs = (one or matching()).rows(lambda: iter(given), text=text, label=label, task="m")
     return [(row.values[text], row.values["hypothesis"], row.values[label]) for row in pairs]
 
 
@@ -86,7 +86,7 @@ def test_rows_without_a_label_are_left_out():
 
 def test_other_columns_stay_and_rows_say_where_they_stood():
     given = [Row("f:7", {"text": "a", "label": 0, "id": 5})]
-    found = list(matching().rows(lambda: iter(given), text="text", label="label", of="task 'm'"))
+    found = list(matching().rows(lambda: iter(given), text="text", label="label", task="m"))
     assert [(row.where, row.values["id"]) for row in found] == [("f:7", 5)] * 2
 
 
@@ -99,7 +99,7 @@ def test_rows_are_made_one_at_a_time_once_all_labels_are_known():
             passes[-1] += 1
             yield Row(f"f:{i}", {"text": str(i), "label": i % 3})
 
-    stream = matching().rows(rows, text="text", label="label", of="task 'm'")
+    stream = matching().rows(rows, text="text", label="label", task="m")
     assert len(list(itertools.islice(stream, 10))) == 10
     assert passes[2:] == [30, 5]
 
@@ -115,7 +115,7 @@ def test_ids_are_reported_with_the_labels_that_they_are_read_as(caplog):
 def test_labels_that_can_be_read_in_two_ways_are_refused():
     rows = [{"text": "a", "label": -1}, {"text": "b", "label": 1}]
     with pytest.raises(
-        DataError, match=r"task 'm', column 'label': -1 may or may not be a label.*Write the names of the labels"
+        DataError, match=r"task 'm': column 'label': -1 may or may not be a label.*Write the names of the labels"
     ):
         made(rows)
 
@@ -123,7 +123,7 @@ def test_labels_that_can_be_read_in_two_ways_are_refused():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"text": "a", "label": "Sport"}, r"f:1: task 'm', column 'label': label 'Sport' .*'Sports'"),
+        ({"text": "a", "label": "Sport"}, r"task 'm': f:1: column 'label': label 'Sport' .*'Sports'"),
         ({"text": "a", "label": 3}, "label 3 is outside the label set: World, Sports, Sci/Tech or an id from 0 to 2"),
         ({"text": None, "label": 0}, "column 'text' is null; task 'm' needs a text there"),
         ({"txt": "a", "label": 0}, "task 'm' reads column 'text', which is missing"),

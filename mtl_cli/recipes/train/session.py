@@ -112,14 +112,14 @@ def _train(loop: Loop, stop: Stop, recorder: RunRecorder, finish: Finish, job: J
         except StopNow:
             raise _interrupted("stopped while the best checkpoint was scored, state saved", job, stop) from None
         except Interrupted as error:
-            raise _interrupted(str(error), job, stop) from None
+            raise _interrupted(error.what, job, stop) from None
         finally:
             recorder.close()
 
 
 def _interrupted(what: str, job: Job, stop: Stop) -> Interrupted:
     command = job.asked.resume_command(job.asked.config.run.name or job.path.name)
-    return Interrupted(f"{what}. To go on: {command}", stop.signal_number or 2)
+    return Interrupted(what, stop.signal_number or 2, resume_command=command)
 
 
 def _newest(fabric: Fabric, job: Job, checkpoints: Checkpoints) -> Checkpoint | None:

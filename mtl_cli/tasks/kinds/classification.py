@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_cli.errors import did_you_mean
+from mtl_cli.errors import Suggestion, did_you_mean
 from mtl_cli.tasks.kinds.base import Decoded, HeadSpec, Kind
 from mtl_cli.tasks.kinds.column import (
     AmbiguousLabelsError,
@@ -297,8 +297,7 @@ class Classification(Kind):
         count = len(self._labels)
         if number(value) == count and not self._names_are_numbers:
             return f"If the ids begin at 1: kind.ids=[{','.join(map(str, range(1, count + 1)))}]"
-        hint = did_you_mean(text, self._labels)
-        return hint if hint.startswith("Did") else ""
+        return Suggestion.of(text, self._labels).if_close
 
     def _described(self, labelled: Sequence[tuple[_Value, int]], values: str) -> str:
         """What the values are by one reading, with their rows."""
