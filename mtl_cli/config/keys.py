@@ -15,54 +15,96 @@ from mtl_cli.errors import Fault
 Effect = Literal["result", "place", "display"]
 """What a key changes: the numbers of the result; where it lies, where data comes from, and what it is computed on; what is printed."""
 
-_SHARED: Mapping[str, Effect] = {
-    "tasks": "result", "weights": "result", "seed": "result", "backbone": "result", "bootstrap": "result",
-    "checkpoint": "result", "run": "place", "name": "place", "trust": "place", "batch_tokens": "place", "fabric": "place",
-    "fabric.precision": "result",
-    "data.source": "place", "data.root": "place", "data.cache": "place", "data.hub_timeout": "place", "data.max_length": "result",
-}  # fmt: skip
 _TRAIN: Mapping[str, Effect] = {
-    **_SHARED,
-    "seeds": "result", "baselines": "result", "baseline_budget": "result",
-    "run.name": "place", "run.if_exists": "place", "run.outputs": "place",
-    "data.limit": "result", "batch.size": "result", "batch.window": "result", "batch.micro_size": "place",
-    "batch.micro_tokens": "place", "batch.pass_cost": "place",
-    "sharing": "result", "weighting": "result", "sampler": "result", "schedule": "result", "optim": "result",
-    "train.steps": "result", "train.epochs": "result", "train.log_every": "display", "train.progress": "display",
-    "train.gradient_checkpointing": "place", "train.compile": "place",
-    "eval.every": "result", "eval.select": "result", "eval.patience": "result", "eval.min_delta": "result",
-    "eval.limit": "result", "eval.batch_tokens": "place", "eval.bootstrap": "result",
-    "checkpoint.every": "place", "checkpoint.keep": "place", "checkpoint.keep_optimizer": "place",
-    "diagnostics": "display", "launcher": "place", "search": "result",
+    "tasks": "result", "weights": "result", "seed": "result", "backbone": "result", "backbone.package": "place",
+    # Which runs there are beside this one is nothing that changes this one.
+    "seeds": "place", "baselines": "place", "baseline_budget": "place", "launcher": "place", "search": "place",
+    "run": "place", "data": "place", "data.max_length": "result", "data.limit": "result",
+    # The cut into passes is exact, but dropout draws by pass.
+    "batch": "result", "sharing": "result", "weighting": "result", "sampler": "result", "schedule": "result", "optim": "result",
+    "train": "result", "train.log_every": "display", "train.progress": "display",
+    "eval": "result", "eval.bootstrap": "display",
+    "checkpoint": "place", "diagnostics": "display", "fabric": "place", "fabric.precision": "result",
 }  # fmt: skip
+_STORED: Mapping[str, Effect] = {
+    "run": "result", "trust": "place", "checkpoint": "result", "seed": "result", "name": "place",
+    "data": "result", "data.cache": "place", "data.hub_timeout": "place", "fabric": "place", "fabric.precision": "result",
+}  # fmt: skip
+"""Of questions about a finished run."""
 _ZEROSHOT: Mapping[str, Effect] = {
-    **_SHARED,
+    "tasks": "result", "weights": "result", "seed": "result", "backbone": "result", "backbone.package": "place",
+    "run": "result", "trust": "place", "checkpoint": "result", "bootstrap": "result",
     "split": "result", "limit": "result", "labels": "result", "templates": "result", "method": "result",
     "verbalizer": "result", "prior": "result", "input": "result", "calibrate": "result", "decide": "result",
     "decide.curve": "place", "out": "place", "words_file": "place", "max_length": "result", "cache": "place",
-    "explain": "display", "format": "display",
+    "explain": "result", "format": "display", "data": "result", "data.hub_timeout": "place",
+    # Answers that are resumed equal those of a call without a stop to the last digit, which depends on how they are computed.
+    "batch_tokens": "result", "fabric": "result",
 }  # fmt: skip
 _MEASURE: Mapping[str, Effect] = {"measure": "result", "k": "result", "branch_at": "result"}
 EFFECTS: Mapping[str, Mapping[str, Effect]] = {
     "train": _TRAIN,
-    "affinity": {**_TRAIN, **_MEASURE},
-    "affinity_run": {**_SHARED, **_MEASURE, "source": "result", "steps": "result", "batch_size": "result"},
+    "affinity": {**_TRAIN, **_MEASURE, "diagnostics": "result"},
+    "affinity_run": {**_STORED, **_MEASURE, "source": "result", "steps": "result", "batch_size": "result"},
     "transfer": {**_TRAIN, "families": "result", "leave_out": "result", "whole": "result", "ask": "result"},
-    "eval": {**_SHARED, "split": "result", "heads": "result", "files": "result"},
+    "eval": {
+        **_STORED, "tasks": "result", "weights": "result", "split": "result", "heads": "result", "files": "result",
+        "batch_tokens": "place", "bootstrap": "result",
+    },
     "zeroshot": _ZEROSHOT,
     "doctor": {**_ZEROSHOT, "doctor": "result", "doctor.suggest": "place", "doctor.shown": "display"},
-}
-"""Command -> key or section -> what it changes; the longest one that fits a key counts."""
+}  # fmt: skip
+"""Command -> key or section -> what it changes of one run; the longest one that fits a key counts. No other place may list keys by
+what they change."""
 
 
 def effect_of(primary: str, key: str) -> Effect:
     """What a key changes. Raises `KeyError` if the table does not have it."""
     table = EFFECTS[primary]
+    return table[_entry(table, key)]
+
+
+def _entry(table: Mapping[str, Effect], key: str) -> str:
+    """The longest entry that a key is within. Raises `KeyError`."""
     parts = key.split(".")
-    for end in range(len(parts), 0, -1):
-        if (section := ".".join(parts[:end])) in table:
-            return table[section]
-    raise KeyError(key)
+    found = next((e for end in range(len(parts), 0, -1) if (e := ".".join(parts[:end])) in table), None)
+    if found is None:
+        raise KeyError(key)
+    return found
+
+
+def changes_result(primary: str, key: str) -> bool:
+    """Whether a key counts for the result; one that this version does not know, of a stored config, does."""
+    try:
+        return effect_of(primary, key) == "result"
+    except KeyError:
+        return True
+
+
+def is_display(primary: str, key: str) -> bool:
+    """Whether a key changes only what is shown."""
+    try:
+        return effect_of(primary, key) == "display"
+    except KeyError:
+        return False
+
+
+def result_values(primary: str, values: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    """A composed config without the keys that do not count for the result; sections that have no others are left out."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{section}.{name}" if section else str(name)
+        if isinstance(value, Mapping) and value:
+            if inner := result_values(primary, value, key):
+                found[name] = inner
+        elif changes_result(primary, key):
+            found[name] = value
+    return found
+
+
+def own_sections(primary: str) -> set[str]:
+    """Names at the top of a command's config that `mtl train` does not have."""
+    return {key.split(".")[0] for key in EFFECTS[primary]} - {key.split(".")[0] for key in _TRAIN}
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import logging
 import os
 import re
@@ -25,6 +23,7 @@ from mtl_cli.assemble.length import run_length
 from mtl_cli.assemble.rows import Rows
 from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.config.convert import Node, convert_or_raise
+from mtl_cli.config.keys import is_display, own_sections, result_values
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import DataSection, TrainConfig
 from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig, MeasureSection
@@ -32,6 +31,7 @@ from mtl_cli.config.trust import stored_values
 from mtl_cli.data.loader import Passes as Cut
 from mtl_cli.data.loader import StepLoader, limited
 from mtl_cli.data.sampler.all_tasks import AllTasks
+from mtl_cli.digest import json_digest
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.sharing.groups import GroupedSharing
@@ -51,9 +51,6 @@ from mtl_cli.weighting.base import Chosen
 
 log = logging.getLogger(__name__)
 
-_OWN = ("measure", "k", "branch_at")
-"""Keys that training does not know."""
-_NOT_FOR_GROUPS = re.compile(r"[+~]*(measure|k|branch_at|run|sharing|diagnostics|seeds|baselines|train\.progress)\b")
 _LENGTH = re.compile(r"[+~]*train\.(steps|epochs)\b")
 
 
@@ -84,7 +81,7 @@ def affinity_of_training(config: AffinityConfig, asked: Asked) -> Affinity:
     measure = config.measure
     _check_training(config)
     name = config.run.name or f"affinity-{default_name(asked.what)}"
-    values = {key: value for key, value in asked.values.items() if key not in _OWN}
+    values = {key: value for key, value in asked.values.items() if key not in own_sections("affinity")}
     values["run"] = {**values["run"], "name": name}
     named = dataclasses.replace(config, run=dataclasses.replace(config.run, name=name))
     look_ahead = None if measure.kind == "cosine" else measure.look_ahead
@@ -292,15 +289,20 @@ def _data(config: AffinityRunConfig, run: TrainConfig) -> DataSection:
 
 def _name(config: AffinityRunConfig, at: str, values: Mapping[str, Any]) -> str:
     """Folder below RUN/affinity; the same question has the same name, so asking again replaces the answer."""
-    asked = {k: v for k, v in values.items() if k not in ("fabric", "name")}
-    short = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
+    short = json_digest(result_values("affinity_run", values))[:6]
     return config.name or f"{at}-{short}"
+
+
+def _is_for_groups(override: str) -> bool:
+    """Whether an override of the measurement is one of the training of its groups, whose command names folder and sharing itself."""
+    key = override.lstrip("+~").partition("=")[0].partition("@")[0]
+    return key.split(".")[0] not in {*own_sections("affinity"), "run", "sharing"} and not is_display("train", key)
 
 
 def _written(folder: Path, found: Proposal, question: _Question, final: Path) -> Affinity:
     """Write the answer, and the config that trains the groups, for a folder that will be called `final`."""
     configs = folder / "configs"
-    kept = [text for text in question.overrides if not _NOT_FOR_GROUPS.match(text)]
+    kept = [text for text in question.overrides if _is_for_groups(text)]
     # One option holds all folders, as MTL_CONFIGS does.
     dirs = os.pathsep.join([str(final / "configs"), *question.config_dirs])
     command = f"mtl train {shlex.join(['--config-dir', dirs, 'sharing=affinity', *kept])}"

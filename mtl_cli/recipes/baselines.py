@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -17,20 +15,17 @@ import numpy as np
 from mtl_cli.assemble.length import run_length
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import bind, convert_or_raise
+from mtl_cli.config.keys import result_values
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.sampler.base import Length, Sampler
+from mtl_cli.digest import json_digest
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.report.groups import BASELINES, FinishedRun, Group, open_run_folder
 from mtl_cli.runs.formats import UnreadableError, read_environment, read_series
 
 log = logging.getLogger(__name__)
 
-_NOT_DECIDING = {
-    "run", "seeds", "baselines", "baseline_budget", "fabric", "checkpoint", "diagnostics",
-    "data.root", "data.source", "data.cache", "data.hub_timeout", "train.progress", "train.log_every", "eval.bootstrap",
-}  # fmt: skip
-"""Keys that do not change a single-task run's predictions. Rows count by fingerprint, devices by precision."""
 _LOOKS = 1000
 """Steps at which changing chances are looked at, at most."""
 
@@ -125,8 +120,9 @@ def _shares(config: TrainConfig, facts: Facts, length: Length) -> dict[str, floa
 
 
 def _digest(values: Mapping[str, Any], facts: Facts, task: str) -> str:
-    config = _deciding(values, "")
+    config = result_values("train", values)
     config["tasks"][task].pop("source", None)  # the rows themselves count
+    config.pop("fabric", None)  # the precision that the device makes of it counts
     deciding = {
         "config": config,
         "data": {key: value for key, value in facts.fingerprints.items() if key.partition(".")[0] == task},
@@ -134,15 +130,7 @@ def _digest(values: Mapping[str, Any], facts: Facts, task: str) -> str:
         "precision": facts.precision,
         "mtl": facts.version,
     }
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def _deciding(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {
-        key: _deciding(value, f"{prefix}{key}.") if isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if f"{prefix}{key}" not in _NOT_DECIDING
-    }
+    return json_digest(deciding)[:10]
 
 
 def find_baselines(group: Group) -> dict[str, list[FinishedRun]]:

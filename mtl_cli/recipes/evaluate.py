@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +16,9 @@ from mtl_cli.assemble.rows import Rows
 from mtl_cli.assemble.scoring import Scored, Scoring, score, summarised
 from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.assemble.tasks import BoundTask, bind_tasks
+from mtl_cli.config.keys import result_values
 from mtl_cli.config.schema import DataSection, EvalConfig, SourceConfig, TaskConfig
+from mtl_cli.digest import json_digest
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.redact import as_written
 from mtl_cli.report.table import score_table
@@ -202,6 +202,5 @@ def _misfit(own: Kind, head: Kind) -> str:
 
 def _name(config: EvalConfig, run: StoredRun, values: Mapping[str, Any]) -> str:
     """Folder below RUN/evals; the same question has the same name, so asking again replaces the answer."""
-    asked = {k: v for k, v in values.items() if k not in ("fabric", "name", "batch_tokens")}
-    short = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
+    short = json_digest(result_values("eval", values))[:6]
     return config.name or f"{config.split}-{run.checkpoint.path.name}-{short}"

@@ -30,7 +30,7 @@ from mtl_cli.report.groups import BASELINES
 from mtl_cli.report.verdicts import verdict_json
 from mtl_cli.runs.clean import clean
 from mtl_cli.runs.files import explained, write_json
-from mtl_cli.runs.folder import default_name, read_config
+from mtl_cli.runs.folder import default_name
 from mtl_cli.runs.place import Place
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def train_series(asked: Asked) -> Series:
     jobs = [(f"run      {{}} of {len(runs)}: {run.config.run.name}", run) for run in runs]
     waiting = [one for one in planned if one.name not in finished]
     jobs += [
-        (f"baseline {{}} of {len(waiting)}: {one.task}, seed {one.seed}", _baseline_asked(asked, one)) for one in waiting
+        (f"baseline {{}} of {len(waiting)}: {one.task}, seed {one.seed}", _asked(asked, one.values)) for one in waiting
     ]  # fmt: skip
     _train_all(jobs, len(runs), asked, folder)
     for one in finished:
@@ -96,19 +96,6 @@ def _runs(asked: Asked, name: str) -> list[Asked]:
 
 def _asked(asked: Asked, values: Mapping[str, Any]) -> Asked:
     return Asked(read(TrainConfig, values), values, asked.overrides, asked.choice, asked.config_dirs)
-
-
-def _baseline_asked(asked: Asked, one: Baseline) -> Asked:
-    """A baseline to train, or to go on with: the options that do not decide its result are those it was begun with."""
-    values: dict[str, Any] = copy.deepcopy(dict(one.values))
-    path = outputs_dir(asked.config.run.outputs) / one.name
-    if (path / "config.yaml").is_file():
-        stored = read_config(path)
-        # Those alone: whatever else a stored config says must be what this call says, and is compared when it is resumed.
-        values |= {key: stored[key] for key in ("checkpoint", "diagnostics") if key in stored}
-        for section, key in (("train", "log_every"), ("eval", "bootstrap")):
-            values[section][key] = stored.get(section, {}).get(key, values[section][key])
-    return _asked(asked, values)
 
 
 def _finished(config: TrainConfig, name: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mtl_cli.assemble.bound import bind_all
 from mtl_cli.config.compose import quoted
+from mtl_cli.config.keys import own_sections
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Point, Question
 from mtl_cli.config.read import read
@@ -26,9 +27,6 @@ from mtl_cli.runs.files import explained, plain, write_json
 from mtl_cli.runs.folder import default_name
 
 log = logging.getLogger(__name__)
-
-_OWN = ("families", "leave_out", "whole", "ask")
-"""Keys that training does not know."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _runs(config: TransferConfig) -> Iterator[_Run]:
 
 
 def _asked(asked: Asked, run: _Run, name: str) -> Asked:
-    values = {key: copy.deepcopy(value) for key, value in asked.values.items() if key not in _OWN}
+    values = {key: copy.deepcopy(value) for key, value in asked.values.items() if key not in own_sections("transfer")}
     for section in ("tasks", "weights"):
         values[section] = {task: values[section][task] for task in run.tasks}
     values["run"]["name"] = name

@@ -46,9 +46,6 @@ from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 log = logging.getLogger(__name__)
 
-_FREE = ("out", "cache", "format", "words_file", "trust")
-"""Keys that change no answer."""
-
 
 def zeroshot(question: Question, write: Callable[[Answer], None]) -> Path | None:
     """Score every text and hand on the answers one by one; those of a file, or where it is asked for, into a run folder too.
@@ -255,17 +252,11 @@ def _because(scores: Scores, text: int, label: int, names: Sequence[str]) -> Bec
 
 def _check_same(path: Path, values: Mapping[str, Any]) -> None:
     """Raise `ConfigError` if the folder holds the answers to another question."""
-
-    def question(config: Mapping[str, Any]) -> dict[str, Any]:
-        return {"asked": {key: value for key, value in config.items() if key not in _FREE}}
-
     stored = read_config(path)
     check_command(path, stored, "zeroshot", "out.name")
-    found = differences(question(stored), question(as_written(values)))
+    found = differences(stored, as_written(values), "zeroshot")
     if found:
-        listed = "\n".join(
-            f"  {key.removeprefix('asked.')}: the run has {old!r}, asked is {new!r}" for key, old, new in found
-        )
+        listed = "\n".join(f"  {key}: the run has {old!r}, asked is {new!r}" for key, old, new in found)
         raise ConfigError(
             f"cannot resume {path}: it was started from a different config.\n{listed}\nGive the same values, or another out.name."
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.config.keys import changes_result
 from mtl_cli.errors import ConfigError, MtlError
 from mtl_cli.redact import as_written
 from mtl_cli.runs.files import shortened
@@ -21,10 +22,6 @@ from mtl_cli.runs.place import is_file, is_folder
 log = logging.getLogger(__name__)
 
 _SKIP = {"checkpoints", "evals", "predictions"}
-_NOT_VARIED = (
-    "run", "seeds", "baselines", "baseline_budget", "tasks", "data.root", "data.cache", "train.progress", "fabric",
-    "launcher", "search", "backbone.package", "out", "format", "words_file", "trust",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,12 +171,17 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def varied_keys(runs: list[RunRecord]) -> list[str]:
-    """Config keys whose value differs between runs of one command: `mtl train` and `mtl zeroshot` share few keys."""
+    """Config keys that count for the result and differ between runs of one command: `mtl train` and `mtl zeroshot` share few keys."""
     runs = [run for run in runs if run.config and not run.partial] or runs
-    commands = [[run for run in runs if run.is_zeroshot is flag] for flag in (False, True)]
+    commands = {"train": [r for r in runs if not r.is_zeroshot], "zeroshot": [r for r in runs if r.is_zeroshot]}
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
-    compared = [key for key in keys if not any(key == n or key.startswith(f"{n}.") for n in _NOT_VARIED)]
-    varied = [key for key in compared if any(_differs(key, group) for group in commands)]
+    # Tasks are columns of their own.
+    compared = [key for key in keys if key.partition(".")[0] != "tasks"]
+    varied = [
+        key
+        for key in compared
+        if any(changes_result(command, key) and _differs(key, group) for command, group in commands.items())
+    ]
     # Another member of a family has other options: its name says it all.
     renamed = {key.removesuffix("name") for key in varied if key.endswith(".name")}
     return [key for key in varied if key.endswith(".name") or not any(key.startswith(family) for family in renamed)]

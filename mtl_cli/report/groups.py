@@ -158,7 +158,7 @@ def grouped(runs: Iterable[FinishedRun]) -> list[Group]:
 
 def same_but_seed(a: FinishedRun, b: FinishedRun) -> bool:
     """Whether two configs differ in the seed alone, apart from what says where a run is and how it is shown."""
-    return not differences({**a.config, "seed": None}, {**b.config, "seed": None})
+    return not differences({**a.config, "seed": None}, {**b.config, "seed": None}, "train")
 
 
 def _group(runs: list[FinishedRun]) -> Group:

@@ -23,6 +23,7 @@ from typing import IO, Any, Literal
 
 import yaml
 
+from mtl_cli.config.keys import changes_result
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.redact import as_written, redacted_words
 from mtl_cli.runs.files import explained, scratch_files, shortened, why, write_text
@@ -32,11 +33,6 @@ from mtl_cli.scratch import put_in_place, recover, scratch_folder
 from mtl_cli.yaml_text import load_yaml
 
 IfExists = Literal["error", "resume", "skip"]
-_FREE = (
-    "run", "seeds", "baselines", "baseline_budget", "train.progress", "fabric", "launcher", "search",
-    "data.root", "data.cache", "data.hub_timeout", "data.source",
-)  # fmt: skip
-"""Keys that may differ at resume: they say where, how and beside what, not what. Data is compared by fingerprint."""
 _UNSTARTED = re.compile(r"\.lock|log\.txt|\.?(env\.json|overrides\.txt|config\.yaml)(\.[0-9a-f]{8})?")
 """Files that a process leaves that was killed before its run was begun."""
 
@@ -114,8 +110,8 @@ class RunFolder:
         read_summary(self.path)
         return True
 
-    def check_same(self, config: Mapping[str, Any]) -> None:
-        """Raise `ConfigError` with what differs if the run here was made from another config.
+    def check_same(self, config: Mapping[str, Any], primary: str) -> None:
+        """Raise `ConfigError` with what differs if the run here was made from another config of a command.
 
         An unfinished run compares its rows by fingerprint when they are opened, so they may have moved. Those of a finished
         run are not opened again: the place they came from must be the same.
@@ -123,7 +119,8 @@ class RunFolder:
         stored = read_config(self.path)
         config = as_written(config)
         check_command(self.path, stored, "train", "run.name")
-        found = differences(stored, config)
+        # Arithmetic may change on the way: what overflows in 16 bits can go on in 32.
+        found = [d for d in differences(stored, config, primary) if d[0] != "fabric.precision"]
         if self.finished:
             old, new = stored.get("data", {}), config.get("data", {})
             found += [(f"data.{k}", old.get(k), new.get(k)) for k in ("root", "source") if old.get(k) != new.get(k)]
@@ -267,17 +264,20 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-    """Leaves that differ between two configs, as (dotted key, old, new); keys that may differ are left out."""
-    if key in _FREE:
-        return []
+def differences(old: Any, new: Any, primary: str, key: str = "") -> list[tuple[str, Any, Any]]:
+    """Leaves that differ between two configs of a command and count for the result, as (dotted key, old, new).
+
+    Where the rows of a run come from does not count: they are compared by fingerprint.
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = [*old, *(n for n in new if n not in old)]
-        found = [d for n in names for d in differences(old.get(n), new.get(n), f"{key}.{n}" if key else str(n))]
+        found = [
+            d for n in names for d in differences(old.get(n), new.get(n), primary, f"{key}.{n}" if key else str(n))
+        ]
         # Samplers, weightings and the optimiser count tasks by their place.
         moved = key == "tasks" and not found and list(old) != list(new)
         return [(key, list(old), list(new))] if moved else found
-    return [] if old == new else [(key, old, new)]
+    return [(key, old, new)] if old != new and changes_result(primary, key) else []
 
 
 def default_name(what: str) -> str:

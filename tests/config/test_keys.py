@@ -3,7 +3,18 @@
 import pytest
 
 from mtl_cli.config.compose import compose
-from mtl_cli.config.keys import EFFECTS, RULES, Call, effect_of, given_keys, idle_faults, idle_keys, idle_warnings
+from mtl_cli.config.keys import (
+    EFFECTS,
+    RULES,
+    Call,
+    effect_of,
+    given_keys,
+    idle_faults,
+    idle_keys,
+    idle_warnings,
+    own_sections,
+    result_values,
+)  # fmt: skip
 from mtl_cli.config.primaries import PRIMARIES
 
 NEEDED = {"eval": ["run=x"], "affinity_run": ["run=x"]}
@@ -36,6 +47,31 @@ def _has_effect(primary, key):
         return effect_of(primary, key) in ("result", "place", "display")
     except KeyError:
         return False
+
+
+@pytest.mark.parametrize("primary", PRIMARIES)
+def test_every_entry_is_the_one_that_counts_for_some_key(composed, primary):
+    counts = {
+        max((e for e in EFFECTS[primary] if f"{key}.".startswith(f"{e}.")), key=len)
+        for key in leaves(composed[primary])
+    }
+    assert set(EFFECTS[primary]) - counts == set()
+
+
+def test_what_counts_for_the_result_is_kept_with_its_sections():
+    values = {
+        "run": {"name": "x"},
+        "train": {"steps": 3, "progress": "bar"},
+        "fabric": {"devices": 2},
+        "new": {"key": 1},
+    }
+    assert result_values("train", values) == {"train": {"steps": 3}, "new": {"key": 1}}
+    assert result_values("train", {"weights": {}, "seed": None}) == {"weights": {}, "seed": None}
+
+
+def test_a_command_knows_the_sections_that_training_does_not_have():
+    assert own_sections("affinity") == {"measure", "k", "branch_at"}
+    assert own_sections("train") == set()
 
 
 @pytest.mark.parametrize("primary", RULES)

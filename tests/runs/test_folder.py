@@ -125,7 +125,7 @@ def test_what_a_process_leaves_that_was_killed_before_its_run_began_is_no_hindra
 def test_the_same_config_is_resumed_and_run_keys_may_differ(tmp_path):
     make_run(tmp_path)
     with closing(open_run(tmp_path, "resume")) as folder:
-        folder.check_same(CONFIG | {"run": {"name": "other", "if_exists": "resume"}})
+        folder.check_same(CONFIG | {"run": {"name": "other", "if_exists": "resume"}}, "train")
 
 
 def test_a_different_config_is_refused_with_every_dotted_key(tmp_path):
@@ -138,16 +138,35 @@ def test_a_different_config_is_refused_with_every_dotted_key(tmp_path):
             match=r"(?s)seed: the run has 1, asked is 2.*optim.lr: the run has 2e-05, asked is 0.001.*Give the same values",
         ),
     ):
-        folder.check_same(other)
+        folder.check_same(other, "train")
 
 
 def test_differences_name_leaves_that_are_missing_on_either_side():
-    assert differences({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "z": 3}}) == [("a.x", 1, None), ("a.z", None, 3)]
+    assert differences({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "z": 3}}, "train") == [
+        ("a.x", 1, None),
+        ("a.z", None, 3),
+    ]
 
 
-@pytest.mark.parametrize("key", ["run", "fabric", "seeds", "baselines", "baseline_budget"])
+@pytest.mark.parametrize(
+    "key", ["run", "fabric", "seeds", "baselines", "baseline_budget", "search", "checkpoint", "diagnostics"]
+)
 def test_where_and_how_a_run_is_made_is_no_difference(key):
-    assert differences({key: {"x": 1}}, {key: {"x": 2}}) == []
+    assert differences({key: {"x": 1}}, {key: {"x": 2}}, "train") == []
+
+
+def test_a_measurement_counts_its_looks_and_answers_count_how_they_are_computed():
+    assert differences({"diagnostics": {"every": 1}}, {"diagnostics": {"every": 2}}, "affinity") != []
+    assert differences({"fabric": {"devices": 1}}, {"fabric": {"devices": 2}}, "zeroshot") != []
+    assert differences({"out": {"name": "a"}}, {"out": {"name": "b"}}, "zeroshot") == []
+
+
+def test_a_run_may_go_on_with_another_precision_but_is_not_the_same_run_then(tmp_path):
+    half, full = ({"fabric": {"precision": name, "devices": 1}} for name in ("bf16-mixed", "32-true"))
+    begin(tmp_path, CONFIG | half, [])
+    with closing(open_run(tmp_path, "resume")) as folder:
+        folder.check_same(CONFIG | full, "train")
+    assert differences(half, full, "train") == [("fabric.precision", "bf16-mixed", "32-true")]
 
 
 def test_only_the_places_of_data_are_free_not_its_limits():
@@ -159,14 +178,14 @@ def test_only_the_places_of_data_are_free_not_its_limits():
         "data": {"root": "c", "cache": "d", "source": "local", "hub_timeout": 2.0, "limit": 4},
         "train": {"progress": "off", "steps": 2},
     }
-    assert differences(old, new) == [("data.limit", 3, 4), ("train.steps", 1, 2)]
+    assert differences(old, new, "train") == [("data.limit", 3, 4), ("train.steps", 1, 2)]
 
 
 def test_another_order_of_the_tasks_is_a_difference():
-    assert differences({"tasks": {"a": {}, "b": {}}}, {"tasks": {"b": {}, "a": {}}}) == [
+    assert differences({"tasks": {"a": {}, "b": {}}}, {"tasks": {"b": {}, "a": {}}}, "train") == [
         ("tasks", ["a", "b"], ["b", "a"])
     ]
-    assert differences({"weights": {"a": 1, "b": 2}}, {"weights": {"b": 2, "a": 1}}) == []
+    assert differences({"weights": {"a": 1, "b": 2}}, {"weights": {"b": 2, "a": 1}}, "train") == []
 
 
 def test_a_file_in_the_place_of_the_folder_is_explained(tmp_path):

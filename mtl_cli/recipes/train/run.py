@@ -44,7 +44,7 @@ def train(asked: Asked, watch: Watch | None = None, look_ahead: float | None = N
     job = Job(asked, bound, folder, watch, look_ahead)
     try:
         if folder.started:
-            folder.check_same(asked.values)
+            folder.check_same(asked.values, asked.command)
             if folder.finished:
                 clean_run(path)
                 log.info("%s is finished: nothing to do", path)
