@@ -71,12 +71,12 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
             name = encoded.origin.set_name
             decoded = task.kind.decode(_outputs(task, encoded, scoring))
             own = task.own or task.kind
-            gold_N = np.asarray(encoded.labels_N)
+            gold_N = np.asarray(encoded.labels_N, np.float64)
+            labelled_N = ~np.isnan(gold_N)
             # Class 1, whose F1 is asked for, is the task's own.
             predicted_N = _own_ids(own, task.kind, decoded.prediction_N)
-            metrics += score_set(
-                task.metrics, name, gold_N, predicted_N, len(task.kind.classes), scoring.rounds, scoring.seed
-            )
+            gold, predicted, classes = gold_N[labelled_N], predicted_N[labelled_N], len(task.kind.classes)
+            metrics += score_set(task.metrics, name, gold, predicted, classes, scoring.rounds, scoring.seed)
             if predictions is not None:
                 file = _file(predictions, task.name, name)
                 _write_predictions(file, task.kind, own, encoded, decoded, scoring.key)

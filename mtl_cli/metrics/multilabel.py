@@ -1,56 +1,67 @@
-"""Metrics of label sets. Legend: N rows, L labels, R resamples."""
+"""Metrics of label sets. Legend: N rows, L labels, R samples of rows.
+
+Gold and predictions are boolean arrays of shape [N, L]: which labels each row has.
+"""
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
-from mtl_cli.metrics.base import divided
-from mtl_cli.metrics.scorer import MetricScore
-
-_CELLS = 20_000_000
-_NAMES = ("micro_f1", "macro_f1", "exact_match")
+from mtl_cli.metrics.base import Metric, Statistics, SumMetric, divided, stacked
 
 
-def multilabel_scores(
-    gold_NL: np.ndarray, predicted_NL: np.ndarray, set_name: str, rounds: int, seed: int
-) -> list[MetricScore]:
-    """Micro F1, macro F1 and exact match, with 95 % bootstrap intervals over rows.
+class LabelSetMetric(SumMetric):
+    """A metric of any number of labels per row."""
 
-    Micro F1: 2 tp / (2 tp + fp + fn) over all labels together. Macro F1: the mean of the labels' F1, over those that occur in gold
-    or predictions. Exact match: share of rows whose label set is the gold one.
-
-    Args:
-        gold_NL: which labels each row has.
-        predicted_NL: which it was given.
-        set_name: see `scorer.score_set`.
-        rounds: resamples; 0 for no interval.
-        seed: of the resampling.
-    """
-    rows = len(gold_NL)
-    exact_N1 = (gold_NL == predicted_NL).all(axis=1)[:, None]
-    counts = [x.astype(np.float64) for x in (gold_NL & predicted_NL, gold_NL, predicted_NL, exact_N1)]
-    values = _values(np.full((1, rows), 1.0), counts)[0]
-    low: list[float | None] = [None] * len(_NAMES)
-    high = low
-    if rounds:
-        rng = np.random.default_rng((seed, zlib.crc32(set_name.encode())))
-        step = max(1, _CELLS // max(rows, gold_NL.shape[1]))
-        pieces = [
-            _values(rng.multinomial(rows, np.full(rows, 1 / rows), size=min(step, rounds - at)), counts)
-            for at in range(0, rounds, step)
-        ]
-        low, high = (list(v) for v in np.nanpercentile(np.concatenate(pieces), [2.5, 97.5], axis=0))
-    return [
-        MetricScore(n, set_name, float(v), lo, hi, rows) for n, v, lo, hi in zip(_NAMES, values, low, high, strict=True)
-    ]
+    def check(self, classes: int) -> None:
+        """Needs labels."""
+        if not classes:
+            raise ValueError("is for labels; this task predicts numbers. Use pearson, spearman, rmse or mae.")
 
 
-def _values(times_RN: np.ndarray, counts: list[np.ndarray]) -> np.ndarray:
-    """The three metrics with each row taken so many times, shape [R, 3]."""
-    hit_RL, gold_RL, predicted_RL, exact_R1 = (times_RN @ count for count in counts)
-    micro_R = divided(2 * hit_RL.sum(1), gold_RL.sum(1) + predicted_RL.sum(1), 0.0)
-    occurs_RL = gold_RL + predicted_RL > 0
-    macro_R = divided(divided(2 * hit_RL, gold_RL + predicted_RL, 0.0).sum(1), occurs_RL.sum(1), 0.0)
-    return np.stack([micro_R, macro_R, exact_R1[:, 0] / times_RN.sum(1)], axis=1)
+class LabelSetMicroF1(LabelSetMetric):
+    """2 tp / (2 tp + fp + fn) over all labels together; 0 if there is nothing to find and nothing found."""
+
+    def statistics(self, gold_NL: np.ndarray, predicted_NL: np.ndarray, classes: int) -> Statistics:  # noqa: ARG002
+        """Hits; labels in gold plus labels predicted."""
+        return stacked((gold_NL & predicted_NL).sum(1), gold_NL.sum(1) + predicted_NL.sum(1))
+
+    def value(self, sums_RF: np.ndarray) -> np.ndarray:
+        """F1 of all labels together."""
+        hits_R, both_R = sums_RF.T
+        return divided(2 * hits_R, both_R, 0.0)
+
+
+class LabelSetMacroF1(LabelSetMetric):
+    """Mean F1 of the labels that occur in gold or predictions; 0 if none does."""
+
+    def statistics(self, gold_NL: np.ndarray, predicted_NL: np.ndarray, classes: int) -> Statistics:  # noqa: ARG002
+        """Of each label: hit, and in how many of gold and prediction it is."""
+        return np.hstack([gold_NL & predicted_NL, gold_NL.astype(np.float64) + predicted_NL])
+
+    def value(self, sums_RF: np.ndarray) -> np.ndarray:
+        """Mean over labels."""
+        hits_RL, both_RL = np.split(sums_RF, 2, axis=1)
+        return divided(divided(2 * hits_RL, both_RL, 0.0).sum(1), (both_RL > 0).sum(1), 0.0)
+
+
+class ExactMatch(LabelSetMetric):
+    """Share of rows whose label set is the gold one."""
+
+    def statistics(self, gold_NL: np.ndarray, predicted_NL: np.ndarray, classes: int) -> Statistics:  # noqa: ARG002
+        """Exact, and 1."""
+        return stacked((gold_NL == predicted_NL).all(axis=1), np.ones(len(gold_NL)))
+
+    def value(self, sums_RF: np.ndarray) -> np.ndarray:
+        """Exact rows over all."""
+        exact_R, rows_R = sums_RF.T
+        return exact_R / rows_R
+
+
+LABEL_SETS: Mapping[str, Metric] = {
+    "micro_f1": LabelSetMicroF1(),
+    "macro_f1": LabelSetMacroF1(),
+    "exact_match": ExactMatch(),
+}

@@ -1,14 +1,17 @@
-"""Predictions of several models for the same rows, beside those of the first. Legend: S models, N rows, R resamples, C classes."""
+"""Predictions of several models for the same rows, compared with those of the first.
+
+Legend: M metrics, S models, N rows, R resamples, C classes.
+"""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_cli.metrics.base import Metric
+from mtl_cli.metrics.base import Metric, resample
+from mtl_cli.metrics.bootstrap import draw, interval
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,28 @@ def paired_scores(
         rounds: R; 0 for no interval.
         seed: of the resampling.
     """
-    found: list[dict[str, Value]] = [{} for _ in predicted_SN]
-    deltas: list[dict[str, Value]] = [{} for _ in predicted_SN]
-    for name, metric in metrics.items():
-        values_S = np.array([metric.value(gold_N, one_N, classes) for one_N in predicted_SN])
-        drawn_SR = np.empty((len(predicted_SN), 0))
-        if rounds:
-            rng = np.random.default_rng((seed, zlib.crc32(b"paired")))
-            drawn_SR = metric.resampled_together(gold_N, predicted_SN, classes, rounds, rng)
-        for s, value in enumerate(values_S.tolist()):
-            found[s][name] = _value(value, drawn_SR[s])
-            deltas[s][name] = _value(value - float(values_S[0]), drawn_SR[s] - drawn_SR[0])
+    names, models = list(metrics), len(predicted_SN)
+    values_MS = np.array([[m.evaluate(gold_N, one_N, classes) for one_N in predicted_SN] for m in metrics.values()])
+    samples_MSR = np.full((len(names), models, 1), np.nan)
+    if rounds:
+        draws = draw([gold_N, *predicted_SN], rounds, seed, "paired")
+        samples_MSR = resample([*metrics.values()], gold_N, predicted_SN, classes, draws)
+    scores_S = _named(names, values_MS, samples_MSR)
+    deltas_S = _named(names, values_MS - values_MS[:, :1], samples_MSR - samples_MSR[:, :1])
     right_SN = predicted_SN == gold_N
     return [
-        PairedScores(own, own_deltas, mcnemar(right_SN[0], right_N))
-        for own, own_deltas, right_N in zip(found, deltas, right_SN, strict=True)
+        PairedScores(scores, deltas, mcnemar(right_SN[0], right_N))
+        for scores, deltas, right_N in zip(scores_S, deltas_S, right_SN, strict=True)
     ]
 
 
-def _value(value: float, drawn_R: np.ndarray) -> Value:
-    if not drawn_R.size or np.isnan(drawn_R).all():
-        return Value(value, None, None)
-    low, high = np.nanpercentile(drawn_R, [2.5, 97.5])
-    return Value(value, float(low), float(high))
+def _named(names: Sequence[str], values_MS: np.ndarray, samples_MSR: np.ndarray) -> list[dict[str, Value]]:
+    """Of each model its metrics by name."""
+    intervals = [[interval(samples_R) for samples_R in samples_SR] for samples_SR in samples_MSR]
+    return [
+        {name: Value(float(values_MS[m, s]), intervals[m][s].low, intervals[m][s].high) for m, name in enumerate(names)}
+        for s in range(values_MS.shape[1])
+    ]
 
 
 def mcnemar(right_N: np.ndarray, other_N: np.ndarray) -> float:

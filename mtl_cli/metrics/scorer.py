@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from mtl_cli.metrics.base import Metric
+from mtl_cli.metrics.base import Metric, resample
+from mtl_cli.metrics.bootstrap import Interval, draw, interval
 
 Undefined = Literal["", "labels", "predictions"]
 """Why a metric has no value: all labels are alike, whatever the model; all predictions are; empty if it has one."""
@@ -76,49 +76,37 @@ def score_set(
     rounds: int,
     seed: int,
 ) -> list[MetricScore]:
-    """Score one set of rows; rows without a label (NaN) are left out.
+    """Score one set of labelled rows.
 
     Args:
         metrics: by name.
         set_name: such as `validation`.
-        gold_N: labels.
-        predicted_N: predictions, in the same units.
+        gold_N: labels, in whatever form the metrics take.
+        predicted_N: predictions, in the same form.
         classes: C; 0 for numbers.
         rounds: bootstrap resamples; 0 for no interval.
         seed: of the resampling; the same seed draws the same rows whatever the metric.
 
     Returns:
-        One score a metric; none if no row has a label.
+        One score a metric; none if there are no rows.
     """
-    labelled = ~np.isnan(gold_N)
-    gold, predicted = gold_N[labelled].astype(np.float64), predicted_N[labelled].astype(np.float64)
-    if not len(gold):
+    if not len(gold_N):
         return []
-    return [_score(name, metric, set_name, gold, predicted, classes, rounds, seed) for name, metric in metrics.items()]
-
-
-def _score(
-    name: str,
-    metric: Metric,
-    set_name: str,
-    gold: np.ndarray,
-    predicted: np.ndarray,
-    classes: int,
-    rounds: int,
-    seed: int,
-) -> MetricScore:
-    low = high = None
+    intervals = [Interval(None, None)] * len(metrics)
     if rounds:
-        rng = np.random.default_rng((seed, zlib.crc32(set_name.encode())))
-        with np.errstate(invalid="ignore"):
-            samples = metric.resampled(gold, predicted, classes, rounds, rng)
-        if not np.isnan(samples).all():
-            low, high = (float(v) for v in np.nanpercentile(samples, [2.5, 97.5]))
-    value = metric.value(gold, predicted, classes)
-    return MetricScore(name, set_name, value, low, high, len(gold), metric.higher_is_better, _undefined(value, gold))
+        draws = draw([gold_N, predicted_N], rounds, seed, set_name)
+        intervals = [
+            interval(one_R) for (one_R,) in resample([*metrics.values()], gold_N, [predicted_N], classes, draws)
+        ]
+    scores = []
+    for (name, metric), around in zip(metrics.items(), intervals, strict=True):
+        value, better = metric.evaluate(gold_N, predicted_N, classes), metric.higher_is_better
+        undefined = _undefined(value, gold_N)
+        scores.append(MetricScore(name, set_name, value, around.low, around.high, len(gold_N), better, undefined))
+    return scores
 
 
 def _undefined(value: float, gold_N: np.ndarray) -> Undefined:
-    if value == value:
+    if not math.isnan(value):
         return ""
-    return "labels" if np.ptp(gold_N) == 0 else "predictions"
+    return "labels" if np.all(gold_N == gold_N[:1]) else "predictions"

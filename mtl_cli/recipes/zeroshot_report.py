@@ -13,7 +13,7 @@ import numpy as np
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.metrics.calibration import BINS, Coverage, coverage_curve, expected_calibration_error
 from mtl_cli.metrics.classification import Accuracy, MacroF1, Matthews
-from mtl_cli.metrics.multilabel import multilabel_scores
+from mtl_cli.metrics.multilabel import LABEL_SETS
 from mtl_cli.metrics.scorer import TaskScore, score_set
 from mtl_cli.report.gold import confusion_text, coverage_table
 from mtl_cli.report.table import score_table
@@ -131,7 +131,7 @@ class OneTally(Tally):
 
     def _scored(self, gold_N: np.ndarray, best_N: np.ndarray) -> TaskScore:
         metrics = {"accuracy": Accuracy(), "macro_f1": MacroF1(), "matthews": Matthews()}
-        # Labels that do not occur change none of the metrics, and 1,000 of them would cost much.
+        # Labels that do not occur change none of the metrics.
         occur, places = np.unique(np.concatenate([gold_N, best_N]), return_inverse=True)
         gold, best = np.split(places.astype(np.float64), 2)
         found = score_set(metrics, "input", gold, best, len(occur), self.config.bootstrap, self.config.seed)
@@ -167,7 +167,8 @@ class SeveralTally(Tally):
         if not self._gold:
             return Result(self.rows, self.held, self.answered, [], None, [])
         gold_NL, given_NL = self._matrix(self._gold), self._matrix(self._given)
-        found = multilabel_scores(gold_NL, given_NL, "input", self.config.bootstrap, self.config.seed)
+        labels, config = gold_NL.shape[1], self.config
+        found = score_set(LABEL_SETS, "input", gold_NL, given_NL, labels, config.bootstrap, config.seed)
         scores = [TaskScore(_TASK, tuple(found), higher_is_better=True, note=self.note)]
         asked = [np.array(a) for a in self._asked]
         has = np.concatenate([row[a] for row, a in zip(gold_NL, asked, strict=True)])

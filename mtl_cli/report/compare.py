@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,8 @@ from typing import Any, Literal
 import numpy as np
 
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.metrics.base import Metric
+from mtl_cli.metrics.base import Metric, resample
+from mtl_cli.metrics.bootstrap import draw, interval
 from mtl_cli.report.groups import FinishedRun, Group, grouped
 from mtl_cli.runs.formats import Prediction, UnreadableError, read_predictions
 
@@ -201,10 +201,8 @@ def _mean(pairs: Sequence[_Paired]) -> MeanComparison:
 
 
 def _delta(value: float, delta_R: np.ndarray, higher: bool) -> Delta:
-    low = high = None
-    if not np.isnan(delta_R).all():
-        low, high = (float(v) for v in np.nanpercentile(delta_R, [2.5, 97.5]))
-    return Delta(float(value), low, high, _verdict(float(value), low, high, higher))
+    around = interval(delta_R)
+    return Delta(float(value), around.low, around.high, _verdict(float(value), around.low, around.high, higher))
 
 
 def _verdict(value: float, low: float | None, high: float | None, higher: bool) -> Verdict:
@@ -275,16 +273,16 @@ def _score(task: str, runs: Sequence[FinishedRun], metrics: Mapping[str, Metric]
     entries = runs[0].summary.tasks[task].metrics
     names = tuple(dict.fromkeys(m.metric for m in entries))
     labels = _classes(runs[0].config["tasks"][task]["kind"])
-    values, resampled, rows = [], [], 0
+    scored, classes = [metrics[name] for name in names], len(labels)
+    values: list[list[float]] = []
+    resampled: list[np.ndarray] = []
+    rows = 0
     for set_name in dict.fromkeys(m.set_name for m in entries):
         gold_N, predicted_VN = _same_rows(task, set_name, runs, labels)
         rows += len(gold_N)
-        for name in names:
-            metric, classes = metrics[name], len(labels)
-            rng = np.random.default_rng((how.seed, zlib.crc32(f"{task}.{set_name}".encode())))
-            with np.errstate(invalid="ignore"):
-                values.append([metric.value(gold_N, one_N, classes) for one_N in predicted_VN])
-                resampled.append(metric.resampled_together(gold_N, predicted_VN, classes, how.rounds, rng))
+        draws = draw([gold_N, *predicted_VN], how.rounds, how.seed, f"{task}.{set_name}")
+        values += [[metric.evaluate(gold_N, one_N, classes) for one_N in predicted_VN] for metric in scored]
+        resampled += [*resample(scored, gold_N, predicted_VN, classes, draws)]
     return _Scored(names, rows, np.mean(values, axis=0), np.mean(resampled, axis=0))
 
 

@@ -27,14 +27,14 @@ def series(seed, rows, classes):
 @pytest.mark.parametrize("seed", range(4))
 def test_two_classes_score_as_in_scikit_learn(metric, seed):
     gold, predicted = series(seed, 57, 2)
-    assert metric.value(gold, predicted, 2) == pytest.approx(reference(metric, gold, predicted), abs=1e-12)
+    assert metric.evaluate(gold, predicted, 2) == pytest.approx(reference(metric, gold, predicted), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", [Accuracy(), MacroF1(), Matthews()], ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("classes", [3, 7, 30])
 def test_many_classes_score_as_in_scikit_learn(metric, classes):
     gold, predicted = series(classes, 91, classes)
-    assert metric.value(gold, predicted, classes) == pytest.approx(reference(metric, gold, predicted), abs=1e-12)
+    assert metric.evaluate(gold, predicted, classes) == pytest.approx(reference(metric, gold, predicted), abs=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")  # scikit-learn's own
@@ -51,7 +51,7 @@ def test_many_classes_score_as_in_scikit_learn(metric, classes):
     ],
 )
 def test_constant_series_score_as_in_scikit_learn(metric, gold, predicted):
-    assert metric.value(np.array(gold), np.array(predicted), 2) == pytest.approx(
+    assert metric.evaluate(np.array(gold), np.array(predicted), 2) == pytest.approx(
         reference(metric, gold, predicted), abs=1e-12
     )
 
@@ -59,28 +59,30 @@ def test_constant_series_score_as_in_scikit_learn(metric, gold, predicted):
 @pytest.mark.parametrize("metric", [Accuracy(), MacroF1(), Matthews()], ids=lambda m: type(m).__name__)
 def test_a_class_that_occurs_nowhere_changes_nothing(metric):
     gold, predicted = np.array([0, 2, 2, 0, 2]), np.array([0, 2, 0, 0, 2])
-    assert metric.value(gold, predicted, 4) == pytest.approx(reference(metric, gold, predicted), abs=1e-12)
+    assert metric.evaluate(gold, predicted, 4) == pytest.approx(reference(metric, gold, predicted), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", [Accuracy(), MacroF1(), Matthews()], ids=lambda m: type(m).__name__)
 def test_renaming_the_classes_changes_nothing(metric):
     gold, predicted = series(0, 40, 5)
     names = np.array([3, 0, 4, 1, 2])
-    assert metric.value(names[gold], names[predicted], 5) == pytest.approx(metric.value(gold, predicted, 5), abs=1e-12)
+    assert metric.evaluate(names[gold], names[predicted], 5) == pytest.approx(
+        metric.evaluate(gold, predicted, 5), abs=1e-12
+    )
 
 
 def test_values_worked_out_by_hand():
     # tp 2, fp 1, fn 1, tn 1
     gold, predicted = np.array([1, 1, 1, 0, 0]), np.array([1, 1, 0, 1, 0])
-    assert Accuracy().value(gold, predicted, 2) == pytest.approx(3 / 5)
-    assert BinaryF1().value(gold, predicted, 2) == pytest.approx(4 / 6)
-    assert MacroF1().value(gold, predicted, 2) == pytest.approx((4 / 6 + 2 / 4) / 2)
-    assert Matthews().value(gold, predicted, 2) == pytest.approx((2 * 1 - 1 * 1) / np.sqrt(3 * 3 * 2 * 2))
+    assert Accuracy().evaluate(gold, predicted, 2) == pytest.approx(3 / 5)
+    assert BinaryF1().evaluate(gold, predicted, 2) == pytest.approx(4 / 6)
+    assert MacroF1().evaluate(gold, predicted, 2) == pytest.approx((4 / 6 + 2 / 4) / 2)
+    assert Matthews().evaluate(gold, predicted, 2) == pytest.approx((2 * 1 - 1 * 1) / np.sqrt(3 * 3 * 2 * 2))
 
 
 def test_a_million_rows_do_not_overflow_matthews():
     gold, predicted = series(1, 1_000_000, 3)
-    assert Matthews().value(gold, predicted, 3) == pytest.approx(0.6, abs=0.01)
+    assert Matthews().evaluate(gold, predicted, 3) == pytest.approx(0.6, abs=0.01)
 
 
 @pytest.mark.parametrize("metric", ALL, ids=lambda m: type(m).__name__)
@@ -99,4 +101,4 @@ def test_f1_is_refused_for_three_classes_and_points_to_macro_f1():
 def test_f1_counts_a_prediction_of_a_third_class_as_a_miss():
     gold, predicted = np.array([1, 1, 0, 0, 1]), np.array([1, 2, 2, 1, 1])
     expected = f1_score(gold, predicted, labels=[1], average="macro")
-    assert BinaryF1().value(gold, predicted, 3) == pytest.approx(expected)
+    assert BinaryF1().evaluate(gold, predicted, 3) == pytest.approx(expected)

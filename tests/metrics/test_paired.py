@@ -21,7 +21,7 @@ def test_values_are_the_metrics_own_and_deltas_are_to_the_first():
     found = paired_scores(METRICS, gold, predicted, 3, 200, 1)
     assert [one.metrics["accuracy"].value for one in found] == pytest.approx([4 / 6, 5 / 6, 1])
     assert [one.deltas["accuracy"].value for one in found] == pytest.approx([0, 1 / 6, 2 / 6])
-    assert found[1].metrics["macro_f1"].value == pytest.approx(METRICS["macro_f1"].value(gold, predicted[1], 3))
+    assert found[1].metrics["macro_f1"].value == pytest.approx(METRICS["macro_f1"].evaluate(gold, predicted[1], 3))
     assert (found[0].deltas["accuracy"].low, found[0].deltas["accuracy"].high, found[0].p) == (0, 0, 1)
     assert (found[2].metrics["accuracy"].low, found[2].metrics["accuracy"].high) == (1, 1)
 

