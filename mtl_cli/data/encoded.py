@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import itertools
 import json
 import shutil
@@ -23,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_cli.data.tokens import tokenised
+from mtl_cli.digest import json_digest
 from mtl_cli.errors import DataError, RunError
 from mtl_cli.scratch import recover, scratch_folder
 from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Reading, contradiction
@@ -127,7 +127,7 @@ def _fingerprint(rules_json: str, has_types: bool, truncation_side: str) -> str:
     # What the last call left there; each call sets them anew.
     rules.update(truncation=None, padding=None)
     what = [rules, has_types, truncation_side]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return json_digest(what)
 
 
 def encode(
@@ -162,7 +162,7 @@ def encode(
         "labels": task.kind.signature, "tokenizer": tokenizer_digest, "max_length": task.max_length,
         "layout": task.layout,
     }  # fmt: skip
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+    key = json_digest(what)[:32]
     folder = cache / "encoded" / key
     encoded = _open(origin, folder)
     if encoded is None:

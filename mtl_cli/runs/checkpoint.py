@@ -22,8 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mtl_cli.digest import content_digest
 from mtl_cli.errors import ConfigError, RunError
-from mtl_cli.runs.files import explained, plain, scratch_files, sha256, shortened, write_json
+from mtl_cli.runs.files import explained, plain, scratch_files, shortened, write_json
 from mtl_cli.runs.formats import CheckpointState, UnreadableError, read_json, read_manifest, read_state
 from mtl_cli.runs.place import Place, is_file, is_folder
 
@@ -165,7 +166,7 @@ class Checkpoints:
         save_file({k: v.contiguous() for k, v in contents.training.items()}, folder / "training.safetensors")
         (folder / "state.json").write_text(json.dumps(plain(dict(contents.state))))
         files = sorted(p for p in folder.rglob("*") if p.is_file())
-        listed = {str(p.relative_to(folder)): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
+        listed = {str(p.relative_to(folder)): {"bytes": p.stat().st_size, "sha256": content_digest(p)} for p in files}
         write_json(folder / "manifest.json", listed)
 
     def point(self, link: str, step: int) -> None:
@@ -291,7 +292,7 @@ def verified(path: Path) -> Checkpoint:
             raise RunError(
                 f"checkpoint {path} is damaged: {name} has {file.stat().st_size:,} bytes instead of {entry.bytes:,}."
             )
-        if sha256(file) != entry.sha256:
+        if content_digest(file) != entry.sha256:
             raise RunError(f"checkpoint {path} is damaged: the content of {name} has changed since it was saved.")
     return Checkpoint(path, read_state(path), TRAINING in listed)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import math
 import os
@@ -97,12 +96,3 @@ def scratch_files(folder: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return sorted(p for p in folder.iterdir() if _SCRATCH.fullmatch(p.name) and not p.is_symlink() and p.is_file())
     return []
-
-
-def sha256(path: Path) -> str:
-    """Digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()

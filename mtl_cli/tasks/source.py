@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtl_cli import hub
+from mtl_cli.digest import content_digest
 from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.tasks.class_names import rows_by_name
 from mtl_cli.tasks.features import class_names_of, names_at
@@ -136,22 +137,10 @@ def file_digest(path: Path, way: str = "") -> str:
         DataError: the file cannot be read.
     """
     try:
-        content = _content_digest(path)
+        content = content_digest(path)
     except OSError as error:
         raise DataError(f"cannot open {path}: {error.strerror}") from error
     return hashlib.sha256(f"{content}\0{way}".encode()).hexdigest() if way else content
-
-
-def _content_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(stream)
-
-
-def _digest(stream: Any) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _folder_sets(task: Task, place: Place, folder: Path, split: str) -> list[Origin]:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from mtl_cli.digest import content_digest
 from mtl_cli.errors import ConfigError, RunError
 from mtl_cli.runs.checkpoint import Checkpoints, Contents, verified
-from mtl_cli.runs.files import sha256
 from mtl_cli.runs.place import Place
 
 
@@ -435,7 +435,7 @@ def test_tensors_that_are_none_are_told(checkpoints):
     path = checkpoints.save(1, contents())
     (path / "heads.safetensors").write_bytes(b"no tensors")
     listed = json.loads((path / "manifest.json").read_text())
-    listed["heads.safetensors"] = {"bytes": 10, "sha256": sha256(path / "heads.safetensors")}
+    listed["heads.safetensors"] = {"bytes": 10, "sha256": content_digest(path / "heads.safetensors")}
     (path / "manifest.json").write_text(json.dumps(listed))
     with pytest.raises(RunError, match=r"step_000001 is damaged: heads.safetensors holds no tensors"):
         verified(path).model()

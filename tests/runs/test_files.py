@@ -1,5 +1,4 @@
 import errno
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -7,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtl_cli.errors import RunError
-from mtl_cli.runs.files import explained, plain, sha256, write_json, write_text
+from mtl_cli.runs.files import explained, plain, write_json, write_text
 
 
 def test_a_text_is_written_whole_and_leaves_no_scratch_file(tmp_path):
@@ -60,12 +59,6 @@ def test_json_is_strict_and_keeps_letters_readable(tmp_path):
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert "größe" in text
     assert json.loads(text, parse_constant=pytest.fail) == {"größe": None}
-
-
-def test_a_digest_is_that_of_the_whole_content(tmp_path):
-    content = bytes(range(256)) * 20_000  # more than one block
-    (tmp_path / "a").write_bytes(content)
-    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize(

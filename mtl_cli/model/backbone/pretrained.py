@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import logging
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from transformers import AutoModel, AutoTokenizer
 
 from mtl_cli import hub
+from mtl_cli.digest import content_digest
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone, Pooling
 from mtl_cli.model.loading import from_pretrained
@@ -112,8 +112,4 @@ def _package_folder(package: Package) -> Path | None:
 @functools.lru_cache
 def _sha256(path: Path, changed_ns: int, size: int) -> str:  # noqa: ARG001
     """Digest of a file; not made again in this process while time of change and size are the same."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()
+    return content_digest(path)
