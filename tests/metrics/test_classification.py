@@ -102,3 +102,14 @@ def test_f1_counts_a_prediction_of_a_third_class_as_a_miss():
     gold, predicted = np.array([1, 1, 0, 0, 1]), np.array([1, 2, 2, 1, 1])
     expected = f1_score(gold, predicted, labels=[1], average="macro")
     assert BinaryF1().evaluate(gold, predicted, 3) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", [MacroF1(), Matthews()], ids=lambda m: type(m).__name__)
+def test_a_thousand_classes_keep_three_numbers_a_row_and_score_as_in_scikit_learn(metric):
+    gold, predicted = series(2, 400, 1000)
+    statistics = metric.statistics(gold, predicted, 1000)
+    assert (statistics.shape, statistics.nnz) == ((400, 3000), 1200)
+    times_RN = np.random.default_rng(0).multinomial(400, [1 / 400] * 400, size=3)
+    rows_RN = [np.repeat(np.arange(400), times_N) for times_N in times_RN]
+    expected = [reference(metric, gold[rows], predicted[rows]) for rows in rows_RN]
+    assert metric.resampled(times_RN.astype(float), statistics).tolist() == pytest.approx(expected, abs=1e-12)

@@ -103,3 +103,13 @@ def test_a_resample_of_equal_labels_has_no_correlation(metric, constant):
     without, once = np.append(np.random.default_rng(1).multinomial(41, [1 / 40] * 40), 0), np.ones(41)
     found = metric.resampled(np.stack([without, once]).astype(float), statistics)
     assert np.isnan(found).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("digits", [0, 9])
+def test_ranks_of_a_resample_are_those_of_scipy_with_and_without_ties(digits):
+    gold, predicted = (np.round(numbers, digits) for numbers in series(4))
+    times_RN = np.random.default_rng(0).multinomial(47, [1 / 47] * 47, size=30)
+    found = Spearman().resampled(times_RN.astype(float), Spearman().statistics(gold, predicted, 0))
+    rows_RN = [np.repeat(np.arange(47), times_N) for times_N in times_RN]
+    expected = [spearmanr(gold[rows], predicted[rows]).statistic for rows in rows_RN]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
