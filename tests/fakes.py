@@ -37,9 +37,9 @@ def refs(sets):
     return [RowRef(task, row, int(n)) for task, one in sets.items() for row, n in enumerate(np.diff(one.offsets))]
 
 
-def one_step(sets, pad_id, passes=None):
+def one_step(sets, passes=None):
     """A step of all rows; `passes` lists the positions in `refs(sets)` that go together, by default all in one pass."""
     rows = refs(sets)
     cut = passes or [range(len(rows))]
-    batches = tuple(collate([rows[i] for i in one], sets, pad_id) for one in cut)
+    batches = tuple(collate([rows[i] for i in one], sets) for one in cut)
     return StepBatch(batches, {task: len(one) for task, one in sets.items()})

@@ -101,9 +101,8 @@ def plan_training(built: Built, steps: StepPlan) -> Planned:
         steps.sampler,
         size=config.batch.size,
         window=config.batch.window,
-        pad_id=opened.backbone.pad_id,
         seed=config.seed,
-        passes=pass_limits(config.batch, by_task=by_task),
+        passes=pass_limits(config.batch, by_task=by_task, flat=opened.backbone.flat),
         rank=built.fabric.global_rank,
         world=world,
     )
@@ -119,13 +118,20 @@ def plan_training(built: Built, steps: StepPlan) -> Planned:
     return Planned(built, steps, loader, optimizer, settings)
 
 
-def pass_limits(batch: BatchSection, *, by_task: bool) -> Passes:
+_FLAT_TOKENS = 8192
+"""Tokens a pass where nothing says less: far more than its matrix products need to be fast, and little enough for the memory."""
+
+
+def pass_limits(batch: BatchSection, *, by_task: bool, flat: bool) -> Passes:
     """How a step is cut into passes.
 
     Args:
         batch: section of the config.
         by_task: whether each pass holds rows of one task alone.
+        flat: whether the encoder takes rows without padding, so that nothing but memory speaks for more than one pass.
     """
+    if flat:
+        return Passes(None, batch.micro_size, batch.micro_tokens or _FLAT_TOKENS, by_task=by_task)
     return Passes(batch.pass_cost, batch.micro_size, batch.micro_tokens, by_task=by_task)
 
 

@@ -94,7 +94,6 @@ def _outputs(task: Scored, encoded: EncodedSet, scoring: Scoring) -> np.ndarray:
             task.head,
             encoded,
             batch_tokens=scoring.batch_tokens,
-            pad_id=scoring.model.sharing.backbone.pad_id,
             fabric=scoring.fabric,
             tick=scoring.tick,
         )

@@ -1,4 +1,4 @@
-"""Encoded rows -> padded tensors, and how to cut a set of rows into forward passes."""
+"""Encoded rows -> batches, and how to cut a set of rows into forward passes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from mtl_cli.data.batch import Batch, Part
 from mtl_cli.data.encoded import EncodedSet
+from mtl_cli.data.text import TextInputs
 
 
 @dataclass(frozen=True)
@@ -21,43 +22,63 @@ class RowRef:
     length: int
 
 
-def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet], pad_id: int) -> Batch:
-    """Pad some rows to the longest of them.
+def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet]) -> Batch:
+    """Put some rows into one batch.
 
     Args:
         refs: rows in any order; they are grouped by task, in the order in which tasks first appear.
         sets: the encoded rows of each task.
-        pad_id: token id of padding.
     """
-    order: dict[str, list[RowRef]] = {}
+    order: dict[str, list[int]] = {}
     for ref in refs:
-        order.setdefault(ref.task, []).append(ref)
-    longest = max(ref.length for ref in refs)
-    ids = np.full((len(refs), longest), pad_id, np.int64)
-    any_types = any(sets[task].types_T is not None for task in order)
-    types = np.zeros((len(refs), longest), np.int64) if any_types else None
-    any_packed = any(sets[task].seconds_N is not None for task in order)
-    segments = np.zeros((len(refs), longest), np.int64) if any_packed else None
-    parts: list[Part] = []
-    i = 0
+        order.setdefault(ref.task, []).append(ref.row)
+    spans = [(sets[task], slice(*sets[task].offsets[row : row + 2])) for task, rows in order.items() for row in rows]
+    types = segments = None
+    if any(sets[task].types_T is not None for task in order):
+        types = [_zeros(span) if one.types_T is None else one.types_T[span] for one, span in spans]
+    if any(sets[task].seconds_N is not None for task in order):
+        segments = [_segments(sets[task], row) for task, rows in order.items() for row in rows]
+    parts, first = [], 0
     for task, rows in order.items():
-        encoded, first = sets[task], i
-        for ref in rows:
-            start = int(encoded.offsets[ref.row])
-            ids[i, : ref.length] = encoded.ids_T[start : start + ref.length]
-            if types is not None and encoded.types_T is not None:
-                types[i, : ref.length] = encoded.types_T[start : start + ref.length]
-            if segments is not None and encoded.seconds_N is not None:
-                segments[i, int(encoded.seconds_N[ref.row]) : ref.length] = 1
-            i += 1
-        labels = torch.from_numpy(encoded.labels_N[[ref.row for ref in rows]].astype(np.float32))
-        parts.append(Part(task, slice(first, i), labels))
-    lengths = np.array([ref.length for rows in order.values() for ref in rows])
-    mask = None
-    if lengths.min() < longest:
-        mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
-    types_BL, segments_BL = (None if a is None else torch.from_numpy(a) for a in (types, segments))
-    return Batch(torch.from_numpy(ids), mask, types_BL, tuple(parts), segments_BL)
+        labels_B = torch.from_numpy(sets[task].labels_N[rows].astype(np.float32))
+        parts.append(Part(task, slice(first, first + len(rows)), labels_B, np.array(rows)))
+        first += len(rows)
+    return Batch(TextInputs.of([one.ids_T[span] for one, span in spans], types, segments), tuple(parts))
+
+
+def _zeros(span: slice) -> np.ndarray:
+    return np.zeros(span.stop - span.start, np.int64)
+
+
+def _segments(encoded: EncodedSet, row: int) -> np.ndarray:
+    """1 at the hypothesis of a packed pair, 0 elsewhere."""
+    found = _zeros(slice(*encoded.offsets[row : row + 2]))
+    if encoded.seconds_N is not None:
+        found[int(encoded.seconds_N[row]) :] = 1
+    return found
+
+
+def filled(lengths: np.ndarray, max_rows: int | None, max_tokens: int | None) -> list[np.ndarray]:
+    """Cut rows into as few forward passes as the limits allow, for an encoder that needs no padding.
+
+    Args:
+        lengths: tokens of each row, shape [n].
+        max_rows: rows a pass at most.
+        max_tokens: tokens a pass at most; a longer single row still makes a pass.
+
+    Returns:
+        Indices into `lengths`, one array a pass, in the order of the rows.
+    """
+    passes: list[list[int]] = [[]]
+    tokens = 0
+    for i, length in enumerate(lengths.tolist()):
+        full = len(passes[-1]) == max_rows or (max_tokens is not None and tokens + length > max_tokens)
+        if passes[-1] and full:
+            passes.append([])
+            tokens = 0
+        passes[-1].append(i)
+        tokens += length
+    return [np.array(one) for one in passes]
 
 
 def cut(lengths: np.ndarray, pass_cost: int, max_rows: int | None, max_tokens: int | None) -> list[np.ndarray]:

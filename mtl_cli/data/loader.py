@@ -11,20 +11,27 @@ from typing import Any
 import numpy as np
 
 from mtl_cli.data.batch import Batch, StepBatch
-from mtl_cli.data.collate import RowRef, collate, cut
+from mtl_cli.data.collate import RowRef, collate, cut, filled
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.sampler.base import Sampler
 
 
 @dataclass(frozen=True)
 class Passes:
-    """How rows are cut into forward passes; see `collate.cut`."""
+    """How rows are cut into forward passes; see `collate.cut` and `collate.filled`."""
 
-    pass_cost: int
+    pass_cost: int | None
+    """Padded tokens that one more pass is worth; None: the encoder needs no padding, and passes are filled."""
     max_rows: int | None
     max_tokens: int | None
     by_task: bool = False
     """Each pass holds rows of one task."""
+
+    def cut(self, lengths: np.ndarray) -> list[np.ndarray]:
+        """Indices into the lengths of some rows, one array a pass."""
+        if self.pass_cost is None:
+            return filled(lengths, self.max_rows, self.max_tokens)
+        return cut(lengths, self.pass_cost, self.max_rows, self.max_tokens)
 
 
 class RowStream:
@@ -91,7 +98,6 @@ class StepLoader:
         size: rows a step.
         window: steps planned together.
         passes: how to cut.
-        pad_id: token id of padding.
         seed: of all draws.
         rank: this process.
         world: number of processes; they share the rows of a step.
@@ -99,10 +105,10 @@ class StepLoader:
 
     def __init__(
         self, sets: Mapping[str, EncodedSet], rows: Mapping[str, np.ndarray], sampler: Sampler, *, size: int, window: int,
-        passes: Passes, pad_id: int, seed: int, rank: int = 0, world: int = 1,
+        passes: Passes, seed: int, rank: int = 0, world: int = 1,
     ) -> None:  # fmt: skip
         self._sets, self._sampler, self._size, self._window = sets, sampler, size, window
-        self._passes, self._pad_id, self._seed, self._rank, self._world = passes, pad_id, seed, rank, world
+        self._passes, self._seed, self._rank, self._world = passes, seed, rank, world
         self._streams = {name: RowStream(name, rows[name], seed) for name in sets}
         self._cursors = dict.fromkeys(sets, 0)
         self._next_cursors = self._cursors
@@ -155,15 +161,13 @@ class StepLoader:
     def _cut(self, refs: list[RowRef]) -> tuple[Batch, ...]:
         # Every world-th row of the sorted list: each process gets its share of long and short rows.
         mine = sorted(refs, key=lambda ref: ref.length)[self._rank :: self._world]
-        passes = self._passes
-        kept_apart = [[ref for ref in mine if ref.task == name] for name in self._sets] if passes.by_task else [mine]
+        by_task = self._passes.by_task
+        kept_apart = [[ref for ref in mine if ref.task == name] for name in self._sets] if by_task else [mine]
         return tuple(
-            collate([refs[i] for i in piece], self._sets, self._pad_id)
+            collate([refs[i] for i in piece], self._sets)
             for refs in kept_apart
             if refs
-            for piece in cut(
-                np.array([ref.length for ref in refs]), passes.pass_cost, passes.max_rows, passes.max_tokens
-            )
+            for piece in self._passes.cut(np.array([ref.length for ref in refs]))
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import longest_input
 from mtl_cli.model.loading import load
@@ -25,12 +25,13 @@ class SequenceClassifier:
     limit: int | None
     """Longest input in tokens; None if there is no limit."""
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, inputs: TextInputs) -> Tensor:
         """Logits, shape [B, C]."""
-        inputs = {"input_ids": batch.ids_BL, "attention_mask": batch.mask_BL}
-        if batch.types_BL is not None and "token_type_ids" in inspect.signature(self.model.forward).parameters:
-            inputs["token_type_ids"] = batch.types_BL
-        return self.model(**inputs).logits
+        padded = inputs.padded(int(self.tokenizer.pad_token_id or 0))
+        named = {"input_ids": padded.ids_BL, "attention_mask": padded.mask_BL}
+        if padded.types_BL is not None and "token_type_ids" in inspect.signature(self.model.forward).parameters:
+            named["token_type_ids"] = padded.types_BL
+        return self.model(**named).logits
 
 
 def load_classifier(path: str, key: str) -> SequenceClassifier:

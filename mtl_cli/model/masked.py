@@ -6,11 +6,12 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import longest_input
 from mtl_cli.model.loading import load
@@ -32,11 +33,16 @@ class MaskedModel:
     identity: str
     """Where it came from, for records."""
 
-    def logits(self, batch: Batch, places_BK: Tensor) -> Tensor:
+    def logits(self, inputs: TextInputs, places_BK: Tensor) -> Tensor:
         """Logits over the vocabulary at some positions of each row, shape [B, K, V]; the rest is not projected where `cuts`."""
         if self.cuts:
-            return _cut_logits(self.model, batch, places_BK)
-        return _at(_logits(self.model, batch), places_BK)
+            return _cut_logits(self.model, inputs, self.pad_id, places_BK)
+        return _at(_logits(self.model, inputs, self.pad_id), places_BK)
+
+    @property
+    def pad_id(self) -> int:
+        """Token id of padding."""
+        return int(self.tokenizer.pad_token_id or 0)
 
 
 def load_masked(path: str, key: str) -> MaskedModel:
@@ -63,15 +69,16 @@ def load_masked(path: str, key: str) -> MaskedModel:
     return MaskedModel(model, tokenizer, limit, _can_cut(model, tokenizer), found.identity)
 
 
-def _logits(model: PreTrainedModel, batch: Batch) -> Tensor:
-    return model(input_ids=batch.ids_BL, attention_mask=batch.mask_BL).logits
+def _logits(model: PreTrainedModel, inputs: TextInputs, pad_id: int) -> Tensor:
+    padded = inputs.padded(pad_id)
+    return model(input_ids=padded.ids_BL, attention_mask=padded.mask_BL).logits
 
 
 def _at(states_BLX: Tensor, places_BK: Tensor) -> Tensor:
     return states_BLX.gather(1, places_BK.unsqueeze(-1).expand(-1, -1, states_BLX.shape[-1]))
 
 
-def _cut_logits(model: PreTrainedModel, batch: Batch, places_BK: Tensor) -> Tensor:
+def _cut_logits(model: PreTrainedModel, inputs: TextInputs, pad_id: int, places_BK: Tensor) -> Tensor:
     """The head's logits when it is handed the states at these positions alone.
 
     Every model of the library calls its encoder and puts the head on what comes back: what it comes back with is cut here.
@@ -84,7 +91,7 @@ def _cut_logits(model: PreTrainedModel, batch: Batch, places_BK: Tensor) -> Tens
 
     handle = model.base_model.register_forward_hook(cut)
     try:
-        return _logits(model, batch)
+        return _logits(model, inputs, pad_id)
     finally:
         handle.remove()
 
@@ -96,11 +103,11 @@ def _can_cut(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> bool
         return False
     mask = int(tokenizer.mask_token_id)
     ids = tokenizer("one two three", verbose=False)["input_ids"]
-    batch = Batch(torch.tensor([[*ids, mask, mask, *ids], [mask, *ids, *ids, mask]]), None, None, ())
+    inputs = TextInputs.of([np.array(row) for row in ([*ids, mask, mask, *ids], [mask, *ids, *ids, mask])])
     places_BK = torch.tensor([[len(ids), len(ids) + 1], [0, 2 * len(ids) + 1]])
-    whole_BKV = _at(_logits(model, batch), places_BK)
+    whole_BKV = _at(_logits(model, inputs, mask), places_BK)
     try:
-        found_BKV = _cut_logits(model, batch, places_BK)
+        found_BKV = _cut_logits(model, inputs, mask, places_BK)
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError):
         return False
     return found_BKV.shape == whole_BKV.shape and bool((found_BKV - whole_BKV).abs().max() < _CLOSE)

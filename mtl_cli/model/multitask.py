@@ -65,9 +65,8 @@ class MultiTaskModel(nn.Module):
     def each(self, batch: Batch) -> Tensor:
         """Outputs of one task's head for each hypothesis of packed rows, shape [B, S, C]; see `Backbone.pool_each`."""
         (part,) = batch.parts
-        assert batch.segments_BL is not None, "the rows are packed"
-        hidden_BLD = self.sharing.features(batch).hidden_BLD
-        return self.head(part.task)(self.sharing.backbone.pool_each(hidden_BLD, batch.segments_BL))
+        hidden_TD = self.sharing.features(batch).hidden_TD
+        return self.head(part.task)(self.sharing.backbone.pool_each(hidden_TD, batch.inputs))
 
     def state_beyond_encoder(self) -> dict[str, Tensor]:
         """Tensors that the encoder's own folder does not hold, each under one of its names."""
@@ -92,7 +91,7 @@ class MultiTaskModel(nn.Module):
         """Trained parameters that a weighting looks at, with their names.
 
         Args:
-            params: `all` that tasks share; N: those of them in the highest N layers; `everything`: the heads too; else a
+            params: `all` that tasks share; N: those of them in the highest N layers that have any; `everything`: the heads too; else a
                 regular expression that is searched for in the names of shared ones.
 
         Raises:
@@ -105,8 +104,9 @@ class MultiTaskModel(nn.Module):
         if params == "all":
             found = shared
         elif isinstance(params, int):
-            lowest = self.sharing.backbone.layers - params
-            found = [(name, p) for name, p in shared if (self.depth(name) or 0) > lowest]
+            depths = [self.depth(name) or 0 for name, _ in shared]
+            lowest = max(depths, default=0) - params
+            found = [one for one, depth in zip(shared, depths, strict=True) if depth > lowest]
         else:
             try:
                 pattern = re.compile(params)

@@ -20,6 +20,7 @@ from mtl_cli.assemble.data_facts import data_facts, data_line
 from mtl_cli.assemble.fabric import make_fabric
 from mtl_cli.assemble.lambdas import Lambdas
 from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.planned import pass_limits
 from mtl_cli.assemble.rows import Rows
 from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.config.convert import Node, convert_or_raise
@@ -28,7 +29,6 @@ from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import DataSection, TrainConfig
 from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig, MeasureSection
 from mtl_cli.config.trust import stored_values
-from mtl_cli.data.loader import Passes as Cut
 from mtl_cli.data.loader import StepLoader, limited
 from mtl_cli.data.sampler.all_tasks import AllTasks
 from mtl_cli.digest import json_digest
@@ -251,10 +251,8 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, A
     size = config.batch_size or run.batch.size
     if size < len(sets):
         raise ConfigError([Fault("batch_size", f"{size} has no room for all {len(sets)} tasks in each step")])
-    cut = Cut(run.batch.pass_cost, run.batch.micro_size, run.batch.micro_tokens)
-    loader = StepLoader(
-        sets, chosen, sampler, size=size, window=1, passes=cut, pad_id=backbone.pad_id, seed=config.seed
-    )
+    passes = pass_limits(run.batch, by_task=False, flat=backbone.flat)
+    loader = StepLoader(sets, chosen, sampler, size=size, window=1, passes=passes, seed=config.seed)
     length = run_length(run, sum(len(one) for one in chosen.values()))
     lambdas = Lambdas({name: run.weights[name] for name in sets}, length)
     lambdas_K = torch.tensor(lambdas(min(stored.checkpoint.progress.step, length.steps - 1)), dtype=torch.float32)

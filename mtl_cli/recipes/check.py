@@ -59,7 +59,7 @@ def _first_loss(built: Built, name: str) -> float:
     rows = built.opened.rows[name]
     chosen = rows.chosen_M[: built.opened.bound.config.batch.size]
     refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, rows.train.lengths(chosen), strict=True)]
-    one_pass = collate(refs, {name: rows.train}, built.opened.backbone.pad_id)
+    one_pass = collate(refs, {name: rows.train})
     batch = StepBatch((one_pass,), {name: len(refs)}, sum(ref.length for ref in refs))
     kinds = built.opened.kinds
     losses_K = Passes(built.model, kinds, batch, built.fabric).again()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import logging
@@ -10,6 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from mtl_cli.config.question import Question
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.config.unused import unused_keys
 from mtl_cli.data.batch import Batch, Part
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import TaskOutput
@@ -108,7 +109,7 @@ class AskedModels(Models):
         device = self.fabric.device
         where = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
         threads = torch.get_num_threads()
-        batches = f"precision {self._config.fabric.precision}, batch_tokens {self.batch_tokens}"
+        batches = f"precision {self._config.fabric.precision}, batch_tokens {self.batch_tokens}, rows end to end"
         set_by_hand = "".join(f", {name}={os.environ[name]}" for name in _KERNELS if name in os.environ)
         return f"torch {torch.__version__} on {device.type} {where}{set_by_hand}, threads {threads}, {batches}"
 
@@ -139,9 +140,9 @@ class AskedModels(Models):
         identity = f"{run.identity}, head {run.heads[task]}"
         log.info("head     %s", identity)
 
-        def forward(batch: Batch) -> Tensor:
-            no_labels_B = torch.full((batch.rows,), torch.nan)
-            whole = dataclasses.replace(batch, parts=(Part(task, slice(0, batch.rows), no_labels_B),))
+        def forward(inputs: TextInputs) -> Tensor:
+            no_labels_B = torch.full((inputs.rows,), torch.nan)
+            whole = Batch(inputs, (Part(task, slice(0, inputs.rows), no_labels_B, np.arange(inputs.rows)),))
             if layout == "packed":
                 return model.each(whole)
             output: TaskOutput = model(whole)[0]

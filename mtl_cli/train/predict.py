@@ -21,7 +21,6 @@ def predict(
     encoded: EncodedSet,
     *,
     batch_tokens: int,
-    pad_id: int,
     fabric: Fabric,
     tick: Callable[[], None],
 ) -> np.ndarray:
@@ -32,7 +31,6 @@ def predict(
         head: task whose head is used.
         encoded: the rows.
         batch_tokens: padded tokens a forward pass.
-        pad_id: token id of padding.
         fabric: device and precision.
         tick: called before each forward pass; may raise to stop.
     """
@@ -43,9 +41,7 @@ def predict(
     try:
         for rows in token_batches(lengths, batch_tokens):
             tick()
-            batch = collate([RowRef(head, int(i), int(lengths[i])) for i in rows], {head: encoded}, pad_id).to(
-                fabric.device
-            )
+            batch = collate([RowRef(head, int(i), int(lengths[i])) for i in rows], {head: encoded}).to(fabric.device)
             with fabric.autocast():
                 out_BC = model(batch)[0].out_BC.float().cpu().numpy()
             if out_NC is None:

@@ -86,7 +86,7 @@ class Passes:
     ) -> TaskGradients:
         """See `StepPasses.task_gradients`."""
         store = self._store(chosen)
-        store.begin([one.ids_BL for one in self._batch.passes])
+        store.begin([one.inputs.ids_T for one in self._batch.passes])
         pieces = self._pieces(*part)
         counts_K = self._part_counts(pieces)
         losses_K = self._zeros()

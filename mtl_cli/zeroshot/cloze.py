@@ -10,8 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from tokenizers import Encoding
 
-from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError
 from mtl_cli.model.masked import MaskedModel
 from mtl_cli.zeroshot.labels import Phrase
@@ -114,9 +114,9 @@ class Gaps:
         return out_NH
 
     def _scores(self, ids: Sequence[np.ndarray], lengths: np.ndarray, gap: Gap, tokens_HK: torch.Tensor) -> np.ndarray:
-        batch, places_BK = self._batch(ids, lengths, gap)
+        inputs, places_BK = self._inputs(ids, lengths, gap)
         with self._fabric.autocast():
-            logits_BKV = self._model.logits(batch.to(self._fabric.device), places_BK.to(self._fabric.device))
+            logits_BKV = self._model.logits(inputs.to(self._fabric.device), places_BK.to(self._fabric.device))
         log_p_BKV = logits_BKV.float().log_softmax(-1)
         picked_BKH = log_p_BKV.gather(2, tokens_HK.T.unsqueeze(0).expand(len(ids), -1, -1))
         return picked_BKH.double().mean(1).cpu().numpy()
@@ -126,18 +126,17 @@ class Gaps:
         for rows in token_batches(lengths_N, self._batch_tokens):
             yield from (rows[at : at + most] for at in range(0, len(rows), most))
 
-    def _batch(self, ids: Sequence[np.ndarray], lengths: np.ndarray, gap: Gap) -> tuple[Batch, torch.Tensor]:
-        longest, tokenizer = int(lengths.max()), self._model.tokenizer
-        ids_BL = np.full((len(ids), longest), int(tokenizer.pad_token_id or 0), np.int64)
-        tail = [*gap.before, *[int(tokenizer.mask_token_id or 0)] * gap.masks, *gap.after, *self._end]
-        for row, (own, length) in enumerate(zip(ids, lengths, strict=True)):
-            kept = length - len(self._begin) - len(tail)
+    def _inputs(self, ids: Sequence[np.ndarray], lengths: np.ndarray, gap: Gap) -> tuple[TextInputs, torch.Tensor]:
+        mask = int(self._model.tokenizer.mask_token_id or 0)
+        tail = np.array([*gap.before, *[mask] * gap.masks, *gap.after, *self._end], np.int64)
+        begin = np.array(self._begin, np.int64)
+        rows = []
+        for own, length in zip(ids, lengths, strict=True):
+            kept = length - len(begin) - len(tail)
             left = own[len(own) - kept :] if self._cuts_head else own[:kept]
-            ids_BL[row, :length] = np.concatenate([np.array(piece, np.int64) for piece in (self._begin, left, tail)])
-        mask_BL = np.arange(longest) < lengths[:, None]
+            rows.append(np.concatenate([begin, left, tail]))
         places_BK = (lengths - len(tail) + len(gap.before))[:, None] + np.arange(gap.masks)
-        mask = None if mask_BL.all() else torch.from_numpy(mask_BL.astype(np.int64))
-        return Batch(torch.from_numpy(ids_BL), mask, None, ()), torch.from_numpy(places_BK)
+        return TextInputs.of(rows), torch.from_numpy(places_BK)
 
     def _around(self, gap: Gap) -> int:
         return len(self._begin) + gap.size + len(self._end)

@@ -10,8 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
+from mtl_cli.data.text import TextInputs
 from mtl_cli.data.tokens import stand_in_token
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.zeroshot.pieces import Pieces, cut
@@ -71,14 +71,8 @@ class TextEncoder:
         lengths = np.array([len(row) for row in tokens])
         out_ND = np.empty((len(texts), self._backbone.width), np.float32)
         for rows in token_batches(lengths, self._batch_tokens):
-            ids = np.full((len(rows), int(lengths[rows].max())), self._backbone.pad_id, np.int64)
-            for i, row in enumerate(rows):
-                ids[i, : lengths[row]] = tokens[row]
-            mask = np.arange(ids.shape[1]) < lengths[rows][:, None]
-            batch = Batch(
-                torch.from_numpy(ids), None if mask.all() else torch.from_numpy(mask.astype(np.int64)), None, ()
-            ).to(self._fabric.device)
+            inputs = TextInputs.of([np.array(tokens[row]) for row in rows]).to(self._fabric.device)
             with self._fabric.autocast():
-                pooled_BD = self._backbone.pool(self._backbone(batch), batch.mask_BL)
+                pooled_BD = self._backbone.pool(self._backbone(inputs), inputs)
             out_ND[rows] = torch.nn.functional.normalize(pooled_BD.float(), dim=1).cpu().numpy()
         return out_ND

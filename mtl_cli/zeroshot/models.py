@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.tasks.task import Layout
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
@@ -24,7 +24,7 @@ from mtl_cli.zeroshot.priors.base import Prior
 class Classifier:
     """A model that sorts texts, or pairs of them, into classes; in evaluation mode and on its device."""
 
-    forward: Callable[[Batch], Tensor]
+    forward: Callable[[TextInputs], Tensor]
     """Logits, shape [B, C]; of packed rows those of each hypothesis, shape [B, S, C]."""
     tokenizer: PreTrainedTokenizerFast
     classes: tuple[str, ...]

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
+from mtl_cli.data.text import TextInputs
 from mtl_cli.zeroshot.pairs import PairScorer
 
 _LINEAR = 2304
@@ -59,37 +58,33 @@ class PackedPairs(PairScorer):
         out_MHC = np.empty((*kept_MH.shape, len(self._model.classes)), np.float64)
         for places in token_batches(np.array([row.length for row in rows], np.int64), self._batch_tokens):
             some = [rows[i] for i in places]
-            logits_BSC = self._logits(self._batch(some, firsts, closed))
+            logits_BSC = self._logits(self._inputs(some, firsts, closed))
             for row, logits_SC in zip(some, logits_BSC, strict=True):
                 out_MHC[row.text, row.hypotheses] = logits_SC[: len(row.hypotheses)]
         return out_MHC
 
-    def _batch(self, rows: Sequence[_Row], firsts: Sequence[np.ndarray], closed: Sequence[np.ndarray]) -> Batch:
-        ids, types, mask = self._empty(np.array([row.length for row in rows], np.int64))
-        segments, positions = np.zeros_like(ids), np.zeros_like(ids)
+    def _inputs(self, rows: Sequence[_Row], firsts: Sequence[np.ndarray], closed: Sequence[np.ndarray]) -> TextInputs:
+        made = [self._row(row, firsts[row.text], [closed[h] for h in row.hypotheses]) for row in rows]
+        ids, types, segments, positions = zip(*made, strict=True)
+        return TextInputs.of(ids, types if self._takes_types else None, segments, positions)
+
+    def _row(self, row: _Row, first: np.ndarray, own: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Ids, types, segments and positions of a row's tokens."""
         layout = self._layout
-        for i, row in enumerate(rows):
-            texts = [
-                np.asarray(layout.before, np.int64),
-                self._cut(firsts[row.text], row.kept),
-                np.asarray(layout.between, np.int64),
-            ]
-            own = [closed[h] for h in row.hypotheses]
-            ids[i, : row.length] = np.concatenate([*texts, *own])
-            sizes = np.array([len(piece) for piece in own])
-            begin = row.length - int(sizes.sum())
-            segments[i, begin : row.length] = np.repeat(np.arange(1, len(own) + 1), sizes)
-            back = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-            positions[i, : row.length] = np.arange(row.length)
-            positions[i, begin : row.length] -= np.repeat(back, sizes)
-            if types is not None:
-                types[i, :begin] = np.repeat(layout.types[:3], [len(piece) for piece in texts])
-                inside = np.stack([sizes - len(layout.after), np.full(len(own), len(layout.after))], axis=1)
-                types[i, begin : row.length] = np.repeat(np.tile(layout.types[3:], len(own)), inside.reshape(-1))
-        mask_BL, types_BL = (None if a is None else torch.from_numpy(a) for a in (mask, types))
-        return Batch(
-            torch.from_numpy(ids), mask_BL, types_BL, (), torch.from_numpy(segments), torch.from_numpy(positions)
+        before, between = (np.array(piece, np.int64) for piece in (layout.before, layout.between))
+        texts = (before, self._cut(first, row.kept), between)
+        sizes = np.array([len(piece) for piece in own])
+        begin = row.length - int(sizes.sum())
+        back = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        positions = np.arange(row.length)
+        positions[begin:] -= np.repeat(back, sizes)
+        segments = np.zeros(row.length, np.int64)
+        segments[begin:] = np.repeat(np.arange(1, len(own) + 1), sizes)
+        inside = np.stack([sizes - len(layout.after), np.full(len(own), len(layout.after))], axis=1)
+        types = np.repeat(
+            [*layout.types[:3], *np.tile(layout.types[3:], len(own))], [*map(len, texts), *inside.reshape(-1)]
         )
+        return np.concatenate([*texts, *own]), types, segments, positions
 
 
 def dealt(sizes: np.ndarray, text: int) -> list[np.ndarray]:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from mtl_cli.data.batch import Batch
 from mtl_cli.data.lengths import token_batches
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError
 from mtl_cli.zeroshot.models import Classifier
 from mtl_cli.zeroshot.pieces import Pieces, cut
@@ -114,17 +114,9 @@ class PairScorer(ABC):
     def _cut(self, first: np.ndarray, kept: int) -> np.ndarray:
         return first[len(first) - kept :] if self._cuts_head else first[:kept]
 
-    def _empty(self, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Arrays of a batch of rows of these lengths: ids, all padding; types, if the model takes them; mask, if rows are padded."""
-        tokenizer, longest = self._model.tokenizer, int(lengths.max())
-        ids = np.full((len(lengths), longest), int(tokenizer.pad_token_id or 0), np.int64)
-        types = np.full(ids.shape, tokenizer.pad_token_type_id, np.int64) if self._takes_types else None
-        mask = np.arange(longest) < lengths[:, None]
-        return ids, types, None if mask.all() else mask.astype(np.int64)
-
-    def _logits(self, batch: Batch) -> np.ndarray:
+    def _logits(self, inputs: TextInputs) -> np.ndarray:
         with self._fabric.autocast():
-            return self._model.forward(batch.to(self._fabric.device)).float().cpu().numpy()
+            return self._model.forward(inputs.to(self._fabric.device)).float().cpu().numpy()
 
 
 def _lengths(pieces: Sequence[np.ndarray]) -> np.ndarray:
@@ -159,19 +151,15 @@ class Pairs(PairScorer):
             for rows in token_batches(lengths_B, self._batch_tokens):
                 first, second = places_2B[:, rows]
                 pairs = [(self._cut(firsts[m], kept_MH[m, h]), seconds[h]) for m, h in zip(first, second, strict=True)]
-                out_MHC[first, second] = self._logits(self._batch(pairs, lengths_B[rows]))
+                out_MHC[first, second] = self._logits(self._inputs(pairs))
         return out_MHC
 
-    def _batch(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]], lengths: np.ndarray) -> Batch:
-        ids, types, mask = self._empty(lengths)
+    def _inputs(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> TextInputs:
         layout = self._layout
-        for i, (first, second) in enumerate(pairs):
-            pieces = (layout.before, first, layout.between, second, layout.after)
-            ids[i, : lengths[i]] = np.concatenate([np.asarray(piece, np.int64) for piece in pieces])
-            if types is not None:
-                types[i, : lengths[i]] = np.repeat(layout.types, [len(piece) for piece in pieces])
-        mask_BL, types_BL = (None if a is None else torch.from_numpy(a) for a in (mask, types))
-        return Batch(torch.from_numpy(ids), mask_BL, types_BL, ())
+        around = [np.array(piece, np.int64) for piece in (layout.before, layout.between, layout.after)]
+        rows = [(around[0], first, around[1], second, around[2]) for first, second in pairs]
+        types = [np.repeat(layout.types, [len(piece) for piece in row]) for row in rows] if self._takes_types else None
+        return TextInputs.of([np.concatenate(row) for row in rows], types)
 
 
 def _layout(model: Classifier) -> PairLayout:

@@ -14,7 +14,7 @@ class Plan:
     """What scoring some texts would take."""
 
     tokens: int
-    """Tokens that go through the model, padding included."""
+    """Tokens that go through the model; padding is not counted."""
     passes: int
     """Forward passes, or requests."""
 
@@ -24,5 +24,4 @@ class Plan:
 
 def planned(lengths: np.ndarray, batch_tokens: int) -> Plan:
     """Rows of these lengths, batched by length."""
-    batches = [(len(rows), int(lengths[rows].max())) for rows in token_batches(lengths, batch_tokens)]
-    return Plan(sum(rows * longest for rows, longest in batches), len(batches))
+    return Plan(int(lengths.sum()), sum(1 for _ in token_batches(lengths, batch_tokens)))

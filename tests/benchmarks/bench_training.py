@@ -314,7 +314,7 @@ def build(bench: Bench, config: TrainConfig, seed: int, breakdown: bool) -> Ours
     sampler = builders.sampler.build(names, [len(bench.rows[n]) for n in names])
     loader = SeenLoader(
         bench.sets, bench.rows, sampler,
-        size=config.batch.size, window=config.batch.window, pad_id=backbone.pad_id, seed=seed,
+        size=config.batch.size, window=config.batch.window, seed=seed,
         passes=Passes(config.batch.pass_cost, config.batch.micro_size, config.batch.micro_tokens),
     )  # fmt: skip
     loader.seen = []
@@ -344,8 +344,8 @@ def watch_parts(parts: Parts, loop: Loop, objects: Mapping[str, Any]) -> None:
 def sizes_of(batches: Sequence[StepBatch]) -> Sizes:
     """Count the tokens of some steps."""
     passes = [one for batch in batches for one in batch.passes]
-    lengths = [np.full(p.rows, p.ids_BL.shape[1]) if p.mask_BL is None else p.mask_BL.sum(1).numpy() for p in passes]
-    return Sizes(np.concatenate(lengths), sum(p.ids_BL.numel() for p in passes), len(passes))
+    lengths = [p.inputs.lengths_B for p in passes]
+    return Sizes(np.concatenate(lengths), sum(p.tokens for p in passes), len(passes))
 
 
 def our_turn(bench: Bench, pass_cost: int, window: int, seed: int, breakdown: bool = False) -> Turn:

@@ -133,7 +133,7 @@ class Bench:
         batch, builders = self.config.batch, self.bound(PLAIN)[1]
         sampler = builders.sampler.build(list(self.kinds), [len(rows) for rows in self.rows.values()])
         return StepLoader(
-            self.sets, self.rows, sampler, size=batch.size, window=1, pad_id=self.backbone.pad_id, seed=self.seed,
+            self.sets, self.rows, sampler, size=batch.size, window=1, seed=self.seed,
             passes=Passes(batch.pass_cost, batch.micro_size, batch.micro_tokens, by_task=by_task),
         )  # fmt: skip
 

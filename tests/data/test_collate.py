@@ -1,4 +1,4 @@
-"""Padding, and the cut into forward passes."""
+"""Rows put together, and the cut into forward passes."""
 
 import dataclasses
 import itertools
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtl_cli.data.collate import RowRef, collate, cut
+from mtl_cli.data.collate import RowRef, collate, cut, filled
 from tests.data.fakes import encoded_set
 
 SETS = {
@@ -20,31 +20,27 @@ def ref(task, row):
     return RowRef(task, row, int(SETS[task].lengths(np.array([row]))[0]))
 
 
-def test_rows_are_padded_to_the_longest_with_the_padding_id():
-    batch = collate([ref("a", 0), ref("a", 1)], SETS, pad_id=7)
-    assert batch.ids_BL.tolist() == [[1000, 1001, 1002, 7, 7], [1100, 1101, 1102, 1103, 1104]]
-    assert batch.mask_BL.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert batch.ids_BL.dtype == batch.mask_BL.dtype == torch.int64
+def test_rows_stand_end_to_end():
+    batch = collate([ref("a", 0), ref("b", 0), ref("a", 1)], SETS)
+    assert batch.inputs.ids_T.tolist() == [1000, 1001, 1002, 1100, 1101, 1102, 1103, 1104, 2000, 2001]
+    assert batch.inputs.offsets.tolist() == [0, 3, 8, 10]
+    assert batch.inputs.ids_T.dtype == torch.int64
+    assert (batch.rows, batch.tokens) == (3, 10)
 
 
-def test_there_is_no_mask_when_no_row_is_padded():
-    batch = collate([ref("a", 1), ref("b", 1), ref("a", 2)], SETS, pad_id=0)
-    assert batch.mask_BL is None
-    assert (batch.rows, batch.tokens) == (3, 15)
-
-
-def test_padding_is_not_counted_among_the_tokens():
-    assert collate([ref("a", 0), ref("b", 0), ref("b", 1)], SETS, pad_id=0).tokens == 3 + 2 + 5
+def test_rows_keep_their_numbers():
+    batch = collate([ref("b", 1), ref("a", 2), ref("b", 0), ref("a", 0)], SETS)
+    assert [part.numbers_B.tolist() for part in batch.parts] == [[1, 0], [2, 0]]
 
 
 def test_each_task_s_rows_lie_next_to_one_another_in_the_order_of_first_sight():
-    batch = collate([ref("b", 1), ref("a", 2), ref("b", 0), ref("a", 0)], SETS, pad_id=0)
+    batch = collate([ref("b", 1), ref("a", 2), ref("b", 0), ref("a", 0)], SETS)
     assert [(part.task, part.rows) for part in batch.parts] == [("b", slice(0, 2)), ("a", slice(2, 4))]
-    assert batch.ids_BL[:, 0].tolist() == [2100, 2000, 1200, 1000]
+    assert batch.inputs.ids_T[batch.inputs.offsets[:-1]].tolist() == [2100, 2000, 1200, 1000]
 
 
 def test_labels_stand_with_their_rows():
-    batch = collate([ref("b", 0), ref("a", 2), ref("a", 0), ref("b", 1)], SETS, pad_id=0)
+    batch = collate([ref("b", 0), ref("a", 2), ref("a", 0), ref("b", 1)], SETS)
     labels = {part.task: part.labels_B for part in batch.parts}
     assert labels["a"].tolist() == [2.0, 0.0]
     assert labels["b"][0] == 0.5
@@ -52,20 +48,20 @@ def test_labels_stand_with_their_rows():
     assert labels["a"].dtype == torch.float32
 
 
-def test_types_are_zero_for_padding_and_for_tasks_that_have_none():
-    batch = collate([ref("a", 0), ref("b", 0)], SETS, pad_id=9)
-    assert batch.types_BL.tolist() == [[0, 0, 0], [1, 1, 0]]
+def test_types_are_zero_for_tasks_that_have_none():
+    batch = collate([ref("a", 0), ref("b", 0)], SETS)
+    assert batch.inputs.types_T.tolist() == [0, 0, 0, 1, 1]
 
 
 def test_there_are_no_types_where_no_task_has_any():
-    assert collate([ref("a", 0)], SETS, pad_id=0).types_BL is None
+    assert collate([ref("a", 0)], SETS).inputs.types_T is None
 
 
 def test_ids_on_disk_in_sixteen_bits_come_out_unsigned():
     from dataclasses import replace
 
     high = replace(SETS["a"], ids_T=np.full(13, 65535, np.uint16))
-    assert collate([RowRef("a", 0, 3)], {"a": high}, pad_id=0).ids_BL.tolist() == [[65535] * 3]
+    assert collate([RowRef("a", 0, 3)], {"a": high}).inputs.ids_T.tolist() == [65535] * 3
 
 
 def cost(lengths, passes, pass_cost):
@@ -140,9 +136,21 @@ def test_one_row_is_one_pass():
     assert [p.tolist() for p in cut(np.array([5]), 64, 32, 4096)] == [[0]]
 
 
-def test_segments_tell_the_hypothesis_of_packed_rows_and_are_0_of_joint_ones_and_of_padding():
+def test_segments_tell_the_hypothesis_of_packed_rows_and_are_0_of_joint_ones():
     sets = {"a": dataclasses.replace(SETS["a"], seconds_N=np.array([2, 1, 4], np.int32)), "b": SETS["b"]}
-    batch = collate([ref("a", 0), ref("a", 1), ref("b", 0)], sets, pad_id=0)
-    assert batch.segments_BL.tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 1], [0, 0, 0, 0, 0]]
-    assert batch.positions_BL is None
-    assert collate([ref("b", 0)], sets, pad_id=0).segments_BL is None
+    batch = collate([ref("a", 0), ref("a", 1), ref("b", 0)], sets)
+    assert batch.inputs.segments_T.tolist() == [0, 0, 1, 0, 1, 1, 1, 1, 0, 0]
+    assert batch.inputs.positions_T is None
+    assert collate([ref("b", 0)], sets).inputs.segments_T is None
+
+
+def test_passes_without_padding_are_filled_in_order_up_to_their_limits():
+    lengths = np.array([3, 4, 5, 20, 1, 2])
+
+    def found(max_rows, max_tokens):
+        return [one.tolist() for one in filled(lengths, max_rows, max_tokens)]
+
+    assert found(None, None) == [[0, 1, 2, 3, 4, 5]]
+    assert found(2, None) == [[0, 1], [2, 3], [4, 5]]
+    assert found(None, 12) == [[0, 1, 2], [3], [4, 5]]  # a row that is too long makes a pass of its own
+    assert found(2, 7) == [[0, 1], [2], [3], [4, 5]]

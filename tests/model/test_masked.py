@@ -2,7 +2,7 @@ import pytest
 import torch
 import transformers
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError
 from mtl_cli.model.backbone.tiny import byte_tokenizer
 from mtl_cli.model.masked import MaskedModel, load_masked
@@ -38,23 +38,24 @@ def saved(folder, model, tokenizer=None):
 
 def rows():
     ids_BL = torch.randint(5, 261, (3, 20), generator=torch.Generator().manual_seed(1))
-    mask_BL = (torch.arange(20) < torch.tensor([[20], [12], [7]])).long()
     places_BK = torch.tensor([[3, 19], [11, 0], [6, 5]])
     ids_BL[torch.arange(3)[:, None], places_BK] = 4
-    return Batch(ids_BL * mask_BL, mask_BL, None, ()), places_BK
+    inputs = TextInputs.of([row[:length].numpy() for row, length in zip(ids_BL, (20, 12, 7), strict=True)])
+    return inputs, places_BK
 
 
 @pytest.mark.parametrize("kind", ["Bert", "Roberta", "Electra", "Albert", "MPNet", "DebertaV2", "ModernBert"])
 @torch.inference_mode()
 def test_logits_at_the_masks_are_those_of_the_whole_forward(tmp_path, kind):
     found = load_masked(saved(tmp_path, random_masked(kind)), "method.path")
-    batch, places_BK = rows()
-    whole = found.model(input_ids=batch.ids_BL, attention_mask=batch.mask_BL).logits
+    inputs, places_BK = rows()
+    padded = inputs.padded(found.pad_id)
+    whole = found.model(input_ids=padded.ids_BL, attention_mask=padded.mask_BL).logits
     expected = whole[torch.arange(3)[:, None], places_BK]
     assert found.cuts, "the head can be given the masks alone"
-    assert torch.allclose(found.logits(batch, places_BK), expected, rtol=1e-5, atol=1e-4)
+    assert torch.allclose(found.logits(inputs, places_BK), expected, rtol=1e-5, atol=1e-4)
     assert expected.std() > 0.1
-    assert torch.equal(found.model(input_ids=batch.ids_BL, attention_mask=batch.mask_BL).logits, whole), (
+    assert torch.equal(found.model(input_ids=padded.ids_BL, attention_mask=padded.mask_BL).logits, whole), (
         "nothing stays cut"
     )
 
@@ -70,10 +71,11 @@ def test_a_model_whose_head_needs_every_position_is_asked_whole(tmp_path, monkey
 
     monkeypatch.setattr(transformers.BertForMaskedLM, "forward", forward)
     found = load_masked(saved(tmp_path, random_masked()), "method.path")
-    batch, places_BK = rows()
-    whole = found.model(input_ids=batch.ids_BL, attention_mask=batch.mask_BL).logits
+    inputs, places_BK = rows()
+    padded = inputs.padded(found.pad_id)
+    whole = found.model(input_ids=padded.ids_BL, attention_mask=padded.mask_BL).logits
     assert not found.cuts
-    assert torch.equal(found.logits(batch, places_BK), whole[torch.arange(3)[:, None], places_BK])
+    assert torch.equal(found.logits(inputs, places_BK), whole[torch.arange(3)[:, None], places_BK])
 
 
 @torch.inference_mode()
@@ -81,8 +83,8 @@ def test_only_the_masks_are_projected_on_the_vocabulary(tmp_path):
     found = load_masked(saved(tmp_path, random_masked()), "method.path")
     seen = []
     found.model.cls.register_forward_hook(lambda _, inputs, __: seen.append(tuple(inputs[0].shape)))
-    batch, places_BK = rows()
-    found.logits(batch, places_BK)
+    inputs, places_BK = rows()
+    found.logits(inputs, places_BK)
     assert seen == [(3, 2, 16)]
     assert isinstance(found, MaskedModel)
 

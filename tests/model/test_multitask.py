@@ -17,7 +17,7 @@ def model(*tasks, seed=0, backbone=None):
 
 def batch(backbone, **rows):
     sets = {task: encoded(backbone, texts, [0.0] * len(texts)) for task, texts in rows.items()}
-    return one_step(sets, backbone.pad_id).passes[0]
+    return one_step(sets).passes[0]
 
 
 def test_a_task_starts_from_the_same_head_alone_and_with_others():

@@ -94,7 +94,7 @@ def test_a_task_that_is_not_in_the_step_is_not_in_the_look():
 def test_a_step_takes_the_losses_to_where_a_copy_of_the_model_has_them(params):
     """Of each task alone, on the chosen shared parameters alone, by autograd on a copy."""
     model, sets = model_and_sets()
-    step = one_step(sets, 0, [[0, 3, 5], [1, 2, 4, 6, 7, 8]])
+    step = one_step(sets, [[0, 3, 5], [1, 2, 4, 6, 7, 8]])
     found = looks(rate=0.05, params=params).look(Passes(model, KINDS, step, cpu()), LAMBDAS)
     before = Passes(copy.deepcopy(model), KINDS, step, cpu()).again()
     for i in range(3):
@@ -115,7 +115,7 @@ def test_a_look_leaves_parameters_gradients_and_draws_as_they_were():
             module.p = 0.3
     model.train()
     before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    run = Passes(model, KINDS, one_step(sets, 0), cpu())
+    run = Passes(model, KINDS, one_step(sets), cpu())
     looks().look(run, LAMBDAS)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(p.grad is None for p in model.parameters())
@@ -129,7 +129,7 @@ def test_with_dropout_a_step_of_next_to_no_length_has_next_to_no_affinity():
         if hasattr(module, "p"):
             module.p = 0.5
     model.train()
-    run = Passes(model, KINDS, one_step(sets, 0), cpu())
+    run = Passes(model, KINDS, one_step(sets), cpu())
     assert float(run.again()[0]) != pytest.approx(float(run.again()[0]), abs=1e-3)
     found = looks(rate=1e-9).look(run, LAMBDAS)
     assert max(abs(value) for row in found.affinity_PP for value in row) < 1e-5
@@ -137,7 +137,7 @@ def test_with_dropout_a_step_of_next_to_no_length_has_next_to_no_affinity():
 
 def test_what_is_written_of_a_plain_look_is_written_too():
     model, sets = model_and_sets()
-    run = Passes(model, KINDS, one_step(sets, 0), cpu())
+    run = Passes(model, KINDS, one_step(sets), cpu())
     found = looks().look(run, LAMBDAS).record(3)
     plain = Diagnostics(("a", "b", "c"), 1, Chosen("all")).look(run, LAMBDAS).record(3)
     assert {key: found[key] for key in plain} == plain

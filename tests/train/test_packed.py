@@ -56,8 +56,8 @@ def accumulated(passes):
 @pytest.mark.parametrize("pooling", ["mean", "max", "cls"])
 def test_joint_and_packed_rows_in_one_pass_are_what_they_are_in_passes_of_their_own(pooling):
     model, sets = given(pooling=pooling)
-    together, apart = one_step(sets, 0), one_step(sets, 0, [range(3), range(3, 6)])
-    assert [one.segments_BL is None for one in (*together.passes, *apart.passes)] == [False, True, False]
+    together, apart = one_step(sets), one_step(sets, [range(3), range(3, 6)])
+    assert [one.inputs.segments_T is None for one in (*together.passes, *apart.passes)] == [False, True, False]
     (losses, found), (expected_losses, expected) = (after(model, step, accumulated) for step in (together, apart))
     torch.testing.assert_close(losses, expected_losses, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
@@ -70,8 +70,8 @@ def test_a_hypothesis_changes_nothing_of_the_text_but_the_text_much_of_the_hypot
     texts = packed_set(backbone, [("z" + a[1:], b) for a, b in PACKED])
     outputs = {}
     for name, one in (("own", sets["packed"]), ("others", others), ("texts", texts)):
-        batch = collate(refs({"packed": one})[:1], {"packed": one}, 0)
-        outputs[name] = backbone(batch)[0], model(batch)[0].out_BC
+        batch = collate(refs({"packed": one})[:1], {"packed": one})
+        outputs[name] = backbone(batch.inputs), model(batch)[0].out_BC
     begin = int(sets["packed"].seconds_N[0])
     torch.testing.assert_close(outputs["own"][0][:begin], outputs["others"][0][:begin], atol=1e-5, rtol=1e-5)
     assert (outputs["own"][1] - outputs["texts"][1]).abs().max() > 1e-4
@@ -93,7 +93,7 @@ def by_rows(sparse):
 @pytest.mark.parametrize("groups", [None, [["joint"], ["packed"]], [["joint", "packed"]]])
 def test_the_sum_of_task_gradients_is_the_plain_gradient(groups, sparse):
     model, sets = given(groups, branch_at=1 if groups and len(groups) > 1 else 0)
-    step = one_step(sets, 0)
+    step = one_step(sets)
     (losses, plain), (own_losses, found) = (after(model, step, work) for work in (accumulated, by_rows(sparse)))
     torch.testing.assert_close(own_losses, losses, atol=1e-6, rtol=1e-5)
     shared = [name for name, _ in model.choose("all")]
@@ -104,7 +104,7 @@ def test_the_sum_of_task_gradients_is_the_plain_gradient(groups, sparse):
 
 def test_a_packed_task_alone_has_the_plain_gradient_in_its_row():
     model, sets = given()
-    step = StepBatch(one_step({"packed": sets["packed"]}, 0).passes, {"packed": 3})
+    step = StepBatch(one_step({"packed": sets["packed"]}).passes, {"packed": 3})
     (_, plain), (_, found) = after(model, step, accumulated), after(model, step, by_rows(True))
     for name, _ in model.choose("all"):
         torch.testing.assert_close(found[name], plain[name], atol=1e-6, rtol=1e-4)
@@ -114,7 +114,7 @@ def test_a_packed_task_alone_has_the_plain_gradient_in_its_row():
 def test_groups_give_packed_rows_the_features_of_one_encoder(branch_at):
     model, sets = given()
     grouped, _ = given([["joint"], ["packed"]], branch_at)
-    batch = one_step(sets, 0).passes[0]
+    batch = one_step(sets).passes[0]
     found, expected = grouped.eval().sharing.features(batch), model.eval().sharing.features(batch)
     torch.testing.assert_close(found.pooled_BD, expected.pooled_BD, atol=1e-5, rtol=1e-5)
 
@@ -122,11 +122,9 @@ def test_groups_give_packed_rows_the_features_of_one_encoder(branch_at):
 @pytest.mark.parametrize("batch_tokens", [1, 60, 10_000])
 def test_predictions_of_packed_rows_do_not_depend_on_the_batch(batch_tokens):
     model, sets = given()
-    found = predict(
-        model, "packed", sets["packed"], batch_tokens=batch_tokens, pad_id=0, fabric=cpu(), tick=lambda: None
-    )
+    found = predict(model, "packed", sets["packed"], batch_tokens=batch_tokens, fabric=cpu(), tick=lambda: None)
     alone = [
-        model.eval()(collate([ref], {"packed": sets["packed"]}, 0))[0].out_BC[0]
+        model.eval()(collate([ref], {"packed": sets["packed"]}))[0].out_BC[0]
         for ref in refs({"packed": sets["packed"]})
     ]
     torch.testing.assert_close(torch.from_numpy(found), torch.stack(alone).detach(), atol=1e-5, rtol=1e-5)

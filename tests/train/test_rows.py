@@ -55,7 +55,7 @@ def only(gradient, model, params):
 @every_cut
 def test_each_row_is_the_gradient_of_one_task(cut, params, sparse):
     model, sets = model_and_sets()
-    step, chosen = one_step(sets, 0, cut), Chosen(params, sparse=sparse)
+    step, chosen = one_step(sets, cut), Chosen(params, sparse=sparse)
     passes = Passes(model, KINDS, step, cpu())
     found = passes.task_gradients(LAMBDAS, chosen)
     assert found.index_P == (0, 1, 2)
@@ -66,14 +66,14 @@ def test_each_row_is_the_gradient_of_one_task(cut, params, sparse):
 
 def test_an_embedding_table_has_columns_for_the_step_s_tokens_alone():
     model, sets = model_and_sets()
-    step = one_step(sets, 0)
+    step = one_step(sets)
     widths = [
         Passes(model, KINDS, step, cpu()).task_gradients(LAMBDAS, Chosen("all", sparse=sparse)).matrix_PN.shape[1]
         for sparse in (True, False)
     ]
     table = next(m for m in model.modules() if isinstance(m, RowGradEmbedding) and m.num_embeddings > 100)
     tables = [m for m in model.modules() if isinstance(m, RowGradEmbedding)]
-    different = len(step.passes[0].ids_BL.unique())
+    different = len(step.passes[0].inputs.ids_T.unique())
     assert widths[1] - widths[0] == sum((m.num_embeddings - different) * m.embedding_dim for m in tables)
     assert different < table.num_embeddings
 
@@ -82,7 +82,7 @@ def test_the_columns_of_a_step_are_kept_from_the_step_before():
     model, sets = model_and_sets()
     chosen, stores = Chosen("all"), {}
     for positions in ([[0, 1, 2, 3, 5]], [[0, 4, 6, 7, 8]], [list(range(9))]):
-        step = one_step(sets, 0, positions)
+        step = one_step(sets, positions)
         present = [task for task in "abc" if any(part.task == task for part in step.passes[0].parts)]
         counts = {part.task: part.rows.stop - part.rows.start for part in step.passes[0].parts}
         step = type(step)(step.passes, {task: counts[task] for task in present})
@@ -96,7 +96,7 @@ def test_the_columns_of_a_step_are_kept_from_the_step_before():
 def test_an_absent_task_has_no_row_and_no_gradient():
     model, sets = model_and_sets()
     del sets["b"]
-    step, chosen = one_step(sets, 0), Chosen("all")
+    step, chosen = one_step(sets), Chosen("all")
     passes = Passes(model, KINDS, step, cpu())
     found = passes.task_gradients(LAMBDAS, chosen)
     assert found.index_P == (0, 2)
@@ -109,7 +109,7 @@ def test_an_absent_task_has_no_row_and_no_gradient():
 @pytest.mark.parametrize("sparse", [True, False])
 def test_rows_in_bfloat16_are_the_rows_rounded_once(sparse):
     model, sets = model_and_sets()
-    step = one_step(sets, 0, CUTS["some of both"])
+    step = one_step(sets, CUTS["some of both"])
     wide, narrow = (
         Passes(model, KINDS, step, cpu()).task_gradients(LAMBDAS, Chosen("all", dtype, sparse)).matrix_PN
         for dtype in ("float32", "bfloat16")
@@ -124,7 +124,7 @@ def test_parts_are_disjoint_and_together_the_whole(cut, parts):
     model, sets = model_and_sets("ac")
     kinds = {name: KINDS[name] for name in "ac"}
     cut = cut and [[0, 3], [1, 2], [4, 5, 6]]
-    step, chosen = one_step(sets, 0, cut), Chosen("all")
+    step, chosen = one_step(sets, cut), Chosen("all")
     lambdas = torch.tensor([0.5, 1.5])
     passes = Passes(model, kinds, step, cpu())
     whole = passes.task_gradients(lambdas, chosen).matrix_PN.clone()
@@ -142,7 +142,7 @@ def test_parts_are_disjoint_and_together_the_whole(cut, parts):
 
 def test_a_part_is_the_mean_over_its_rows():
     model, sets = model_and_sets()
-    step, chosen = one_step(sets, 0), Chosen(1)
+    step, chosen = one_step(sets), Chosen(1)
     passes = Passes(model, KINDS, step, cpu())
     for j in range(2):
         found = passes.task_gradients(LAMBDAS, chosen, part=(j, 2))
@@ -154,7 +154,7 @@ def test_a_part_is_the_mean_over_its_rows():
 def test_too_few_rows_for_the_parts_are_a_step_that_cannot_be_used():
     model, sets = model_and_sets()
     with pytest.raises(BadStep, match="number of rows is too small for 3 parts") as found:
-        Passes(model, KINDS, one_step(sets, 0), cpu()).task_gradients(LAMBDAS, Chosen(1), part=(2, 3))
+        Passes(model, KINDS, one_step(sets), cpu()).task_gradients(LAMBDAS, Chosen(1), part=(2, 3))
     assert found.value.task == 1
 
 
@@ -164,7 +164,7 @@ def test_a_step_costs_one_backward_a_task_and_pass_at_most(cut, monkeypatch):
     fabric, calls = cpu(), []
     backward = fabric.backward
     monkeypatch.setattr(fabric, "backward", lambda loss: calls.append(1) or backward(loss))
-    step = one_step(sets, 0, cut)
+    step = one_step(sets, cut)
     Passes(model, KINDS, step, fabric).task_gradients(LAMBDAS, Chosen("all"))
     assert len(calls) == sum(len(one.parts) for one in step.passes)
     if cut == BY_TASK:
@@ -174,7 +174,7 @@ def test_a_step_costs_one_backward_a_task_and_pass_at_most(cut, monkeypatch):
 @pytest.mark.parametrize("params", PARAMS)
 def test_what_is_not_chosen_gets_the_plain_gradient(params):
     model, sets = model_and_sets()
-    step = one_step(sets, 0)
+    step = one_step(sets)
     plain = copy.deepcopy(model)
     Passes(plain, KINDS, step, cpu()).accumulate(LAMBDAS)
     Passes(model, KINDS, step, cpu()).task_gradients(LAMBDAS, Chosen(params))
@@ -185,7 +185,7 @@ def test_what_is_not_chosen_gets_the_plain_gradient(params):
 @pytest.mark.parametrize("params", ["all", 1])
 def test_others_may_be_left_alone(params):
     model, sets = model_and_sets()
-    Passes(model, KINDS, one_step(sets, 0), cpu()).task_gradients(LAMBDAS, Chosen(params), others=False)
+    Passes(model, KINDS, one_step(sets), cpu()).task_gradients(LAMBDAS, Chosen(params), others=False)
     assert gradients(model) == {}
     assert all(p.requires_grad for p in model.heads.parameters())
     assert len(list(model.trained())) > 20
@@ -195,7 +195,7 @@ def test_a_look_draws_nothing_and_changes_no_gradient():
     torch.manual_seed(0)
     sharing = HardSharing(tiny_backbone(dropout=0.5), list("abc"), head_dropout=0.5)
     model = MultiTaskModel(sharing, {t: KINDS[t].head for t in "abc"}, 0).train()
-    step = one_step({t: encoded(sharing.backbone, TEXTS[t], LABELS[t]) for t in "abc"}, 0)
+    step = one_step({t: encoded(sharing.backbone, TEXTS[t], LABELS[t]) for t in "abc"})
     found = []
     for look in (False, True):
         torch.manual_seed(1)
@@ -212,7 +212,7 @@ def test_a_look_draws_nothing_and_changes_no_gradient():
 @pytest.mark.parametrize("params", PARAMS)
 def test_a_combination_of_rows_is_the_gradient_of_the_weighted_losses(params, dtype):
     model, sets = model_and_sets()
-    step, chosen = one_step(sets, 0), Chosen(params, dtype)
+    step, chosen = one_step(sets), Chosen(params, dtype)
     w, expected = torch.tensor([2.0, 0.5, -1.0]), copy.deepcopy(model)
     Passes(expected, KINDS, step, cpu()).accumulate(w * LAMBDAS)
     passes = Passes(model, KINDS, step, cpu())
@@ -225,7 +225,7 @@ def test_a_combination_of_rows_is_the_gradient_of_the_weighted_losses(params, dt
 def test_moved_parameters_are_back_bit_for_bit(params):
     model, sets = model_and_sets()
     chosen = Chosen(params)
-    passes = Passes(model, KINDS, one_step(sets, 0), cpu())
+    passes = Passes(model, KINDS, one_step(sets), cpu())
     matrix_PN = passes.task_gradients(LAMBDAS, chosen).matrix_PN.clone()
     before = copy.deepcopy(model.state_dict())
     direction = row(model, passes, chosen, matrix_PN[0])
@@ -239,12 +239,12 @@ def test_moved_parameters_are_back_bit_for_bit(params):
 def passes_at(model, state, sets):
     other = copy.deepcopy(model)
     other.load_state_dict(state)
-    return Passes(other, KINDS, one_step(sets, 0), cpu()).again()
+    return Passes(other, KINDS, one_step(sets), cpu()).again()
 
 
 def test_parameters_are_back_even_if_something_fails():
     model, sets = model_and_sets()
-    passes = Passes(model, KINDS, one_step(sets, 0), cpu())
+    passes = Passes(model, KINDS, one_step(sets), cpu())
     size = passes.task_gradients(LAMBDAS, Chosen("all")).matrix_PN.shape[1]
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(BadStep), passes.moved(Chosen("all"), torch.ones(size)):
@@ -254,7 +254,7 @@ def test_parameters_are_back_even_if_something_fails():
 
 def test_again_draws_no_graph():
     model, sets = model_and_sets()
-    passes = Passes(model, KINDS, one_step(sets, 0), cpu())
+    passes = Passes(model, KINDS, one_step(sets), cpu())
     assert not passes.again().requires_grad
     assert gradients(model) == {}
 
@@ -277,7 +277,7 @@ TEXTS_OF_SIX = {
 def test_every_weighting_leaves_the_gradient_that_its_weights_say(name, cut):
     model, _ = model_and_sets()
     sets = {t: encoded(model.sharing.backbone, TEXTS_OF_SIX[t], [0, 1, 1, 0, 1, 0]) for t in "abc"}
-    step = one_step(sets, 0, cut)
+    step = one_step(sets, cut)
     weighting = build(name, "abc")
     torch.manual_seed(0)
     weighted = weighting.backward(Passes(model, KINDS, step, cpu()), 0)
@@ -302,7 +302,7 @@ def test_every_weighting_leaves_the_gradient_that_its_weights_say(name, cut):
 def test_every_gradient_method_takes_rows_in_bfloat16(name):
     model, _ = model_and_sets()
     sets = {t: encoded(model.sharing.backbone, TEXTS_OF_SIX[t], [0, 1, 1, 0, 1, 0]) for t in "abc"}
-    step, found = one_step(sets, 0), []
+    step, found = one_step(sets), []
     for rows in ("float32", "bfloat16"):
         model.zero_grad(set_to_none=True)
         torch.manual_seed(0)
@@ -317,7 +317,7 @@ def test_a_head_that_tasks_share_gets_the_plain_gradient_of_them_all():
     kinds = {"a": KINDS["a"], "b": KINDS["a"], "c": KINDS["c"]}
     model = MultiTaskModel(sharing, {t: k.head for t, k in kinds.items()}, 0, {"b": "a"}).train()
     labels = {**LABELS, "b": [1, 0]}
-    step = one_step({t: encoded(sharing.backbone, TEXTS[t], labels[t]) for t in "abc"}, 0, CUTS["some of both"])
+    step = one_step({t: encoded(sharing.backbone, TEXTS[t], labels[t]) for t in "abc"}, CUTS["some of both"])
     plain = copy.deepcopy(model)
     Passes(plain, kinds, step, cpu()).accumulate(LAMBDAS)
     passes, chosen = Passes(model, kinds, step, cpu()), Chosen("all")
@@ -334,7 +334,7 @@ def test_looking_at_everything_a_shared_head_has_a_gradient_of_each_of_its_tasks
     sharing = HardSharing(tiny_backbone(), list("abc"), head_dropout=0.0)
     kinds = {"a": KINDS["a"], "b": KINDS["a"], "c": KINDS["c"]}
     model = MultiTaskModel(sharing, {t: k.head for t, k in kinds.items()}, 0, {"b": "a"}).train()
-    step = one_step({t: encoded(sharing.backbone, TEXTS[t], {**LABELS, "b": [1, 0]}[t]) for t in "abc"}, 0)
+    step = one_step({t: encoded(sharing.backbone, TEXTS[t], {**LABELS, "b": [1, 0]}[t]) for t in "abc"})
     chosen = Chosen("everything", sparse=False)
     rows = Passes(model, kinds, step, cpu()).task_gradients(LAMBDAS, chosen).matrix_PN
     at = 0

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mtl_cli.data.batch import Batch, Part, StepBatch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.model.multitask import MultiTaskModel, TaskOutput
 from mtl_cli.model.sharing.hard import HardSharing
 from mtl_cli.optim.groups import Placed, Rates, adamw, set_rates
@@ -36,7 +37,7 @@ class Line(nn.Module):
         self.sharing, self.penalised = self, penalty
 
     def forward(self, batch):
-        return tuple(TaskOutput(p.task, self.w * batch.ids_BL[p.rows].float()) for p in batch.parts)
+        return tuple(TaskOutput(p.task, self.w * batch.inputs.ids_T[p.rows, None].float()) for p in batch.parts)
 
     def penalty(self):
         return self.w**2 if self.penalised else None
@@ -68,9 +69,10 @@ def line_pass(**rows):
     tokens = [token for one in rows.values() for token, _ in one]
     parts, at = [], 0
     for task, one in rows.items():
-        parts.append(Part(task, slice(at, at + len(one)), torch.tensor([float(label) for _, label in one])))
+        labels_B = torch.tensor([float(label) for _, label in one])
+        parts.append(Part(task, slice(at, at + len(one)), labels_B, np.arange(len(one))))
         at += len(one)
-    return Batch(torch.tensor(tokens)[:, None], None, None, tuple(parts))
+    return Batch(TextInputs.of([np.array([token]) for token in tokens]), tuple(parts))
 
 
 def model_and_sets(tasks="abc", seed=0):
@@ -136,9 +138,9 @@ def test_the_penalty_of_two_processes_is_that_of_one():
 @pytest.mark.parametrize("seed", range(4))
 def test_gradients_do_not_depend_on_the_cut_into_passes(seed):
     model, sets = model_and_sets()
-    whole = one_step(sets, 0)
+    whole = one_step(sets)
     order = np.random.default_rng(seed).permutation(9)
-    pieces = one_step(sets, 0, [p.tolist() for p in np.split(order, sorted({1 + seed, 5, 8}))])
+    pieces = one_step(sets, [p.tolist() for p in np.split(order, sorted({1 + seed, 5, 8}))])
     (one, whole_model), (other, cut_model) = after(model, whole), after(model, pieces)
     torch.testing.assert_close(one.losses_K, other.losses_K, atol=1e-6, rtol=1e-6)
     assert_close(gradients(whole_model), gradients(cut_model))
@@ -147,7 +149,7 @@ def test_gradients_do_not_depend_on_the_cut_into_passes(seed):
 @pytest.mark.parametrize("passes", [None, [[0, 3], [1, 2, 8], [4, 5, 6, 7]]])
 def test_forward_and_pull_are_accumulate_with_the_losses_known_first(passes):
     model, sets = model_and_sets()
-    step = one_step(sets, 0, passes)
+    step = one_step(sets, passes)
     weighted, first = after(model, step)
     second = copy.deepcopy(model)
     run = Passes(second, KINDS, step, cpu())
@@ -162,11 +164,11 @@ def test_forward_and_pull_are_accumulate_with_the_losses_known_first(passes):
 
 def test_each_loss_is_the_mean_over_all_rows_of_its_task():
     model, sets = model_and_sets()
-    weighted, _ = after(model, one_step(sets, 0, [[0, 3, 4], [1, 5, 6], [2, 7, 8]]))
+    weighted, _ = after(model, one_step(sets, [[0, 3, 4], [1, 5, 6], [2, 7, 8]]))
     for k, task in enumerate("abc"):
         with torch.no_grad():
             rows = [
-                model(one_step({task: encoded(model.sharing.backbone, [t], [0])}, 0).passes[0])[0].out_BC
+                model(one_step({task: encoded(model.sharing.backbone, [t], [0])}).passes[0])[0].out_BC
                 for t in TEXTS[task]
             ]
         expected = KINDS[task].loss(torch.cat(rows), torch.tensor(LABELS[task], dtype=torch.float32)).mean()
@@ -176,7 +178,7 @@ def test_each_loss_is_the_mean_over_all_rows_of_its_task():
 def test_a_task_without_rows_has_loss_nan_and_no_gradient():
     model, sets = model_and_sets()
     del sets["b"]
-    weighted, copied = after(model, one_step(sets, 0))
+    weighted, copied = after(model, one_step(sets))
     assert torch.isnan(weighted.losses_K).tolist() == [False, True, False]
     assert all(p.grad is None for p in copied.head("b").parameters())
     assert all(torch.isfinite(g).all() for g in gradients(copied).values())
@@ -185,7 +187,7 @@ def test_a_task_without_rows_has_loss_nan_and_no_gradient():
 def test_a_task_without_rows_may_have_any_weight():
     model, sets = model_and_sets()
     del sets["b"]
-    step = one_step(sets, 0)
+    step = one_step(sets)
     _, first = after(model, step)
     run = Passes(model, KINDS, step, cpu())
     assert torch.isnan(run.forward()).tolist() == [False, True, False]
@@ -196,14 +198,14 @@ def test_a_task_without_rows_may_have_any_weight():
 
 def test_a_weight_of_zero_leaves_the_head_as_it_is_and_still_tells_the_loss():
     model, sets = model_and_sets()
-    weighted, copied = after(model, one_step(sets, 0), weights=torch.tensor([1.0, 0.0, 1.0]))
+    weighted, copied = after(model, one_step(sets), weights=torch.tensor([1.0, 0.0, 1.0]))
     assert weighted.losses_K[1] > 0
     assert not any(p.grad.any() for p in copied.head("b").parameters())
 
 
 def test_another_step_adds_to_the_gradient():
     model, sets = model_and_sets()
-    step = one_step(sets, 0)
+    step = one_step(sets)
     _, once = after(model, step)
     for _ in range(2):
         Passes(model, KINDS, step, cpu()).accumulate(LAMBDAS)
@@ -212,8 +214,8 @@ def test_another_step_adds_to_the_gradient():
 
 def test_two_processes_have_the_gradient_and_losses_of_one():
     model, sets = model_and_sets()
-    whole, alone = after(model, one_step(sets, 0))
-    step = one_step(sets, 0, [[0, 5], [1, 2, 3, 4, 6], [7, 8]])  # the second process has one pass and no row of a and b
+    whole, alone = after(model, one_step(sets))
+    step = one_step(sets, [[0, 5], [1, 2, 3, 4, 6], [7, 8]])  # the second process has one pass and no row of a and b
     first, second = StepBatch(step.passes[:2], step.counts), StepBatch(step.passes[2:], step.counts)
     there = Ranks()
     _, model_there = after(model, second, fabric=there)
@@ -229,7 +231,7 @@ def test_two_processes_have_the_gradient_and_losses_of_one():
 
 def test_the_second_process_takes_the_weights_that_the_first_has_drawn():
     model, sets = model_and_sets()
-    step = one_step(sets, 0)
+    step = one_step(sets)
     _, expected = after(model, step)
     passes = Passes(model, KINDS, step, Ranks(LAMBDAS, first=False))
     passes.forward()
@@ -242,7 +244,7 @@ def test_the_second_process_takes_the_direction_that_the_first_has_drawn():
     chosen = Chosen(1)
     size = sum(p.numel() for _, p in model.choose(1))
     drawn, own = torch.arange(float(size)), torch.ones(size)
-    passes = Passes(model, KINDS, one_step(sets, 0), Ranks(drawn, first=False))
+    passes = Passes(model, KINDS, one_step(sets), Ranks(drawn, first=False))
     passes.descend(chosen, own)
     assert torch.equal(torch.cat([p.grad.flatten() for _, p in model.choose(1)]), drawn)
     assert {id(p) for p in passes.settled} == {id(p) for _, p in model.choose(1)}
@@ -251,7 +253,7 @@ def test_the_second_process_takes_the_direction_that_the_first_has_drawn():
 def test_a_task_that_no_process_has_gets_no_gradient():
     model, sets = model_and_sets()
     del sets["b"]
-    _, copied = after(model, one_step(sets, 0), fabric=Ranks())
+    _, copied = after(model, one_step(sets), fabric=Ranks())
     share_gradients(copied, ("a", "c"), Ranks())
     assert all(p.grad is None for p in copied.head("b").parameters())
 
@@ -266,7 +268,7 @@ def batches(sets, steps):
     generator = np.random.default_rng(0)
     for _ in range(steps):
         rows = generator.permutation(3)[:2].tolist()
-        yield StepBatch(one_step(sets, 0, [rows]).passes, {"a": 2})
+        yield StepBatch(one_step(sets, [rows]).passes, {"a": 2})
 
 
 def adamw_by_hand(parameters, moments, t, lr, decay):
@@ -297,8 +299,9 @@ def test_one_task_is_plain_training():
         optimizer.step()
         optimizer.zero_grad()
         one = step.passes[0]
-        states = plain.sharing.backbone.encoder(one.ids_BL, attention_mask=one.mask_BL).last_hidden_state
-        mask = torch.ones_like(one.ids_BL) if one.mask_BL is None else one.mask_BL
+        padded = one.inputs.padded(0)
+        states = plain.sharing.backbone.encoder(padded.ids_BL, attention_mask=padded.mask_BL).last_hidden_state
+        mask = torch.ones_like(padded.ids_BL) if padded.mask_BL is None else padded.mask_BL
         logits = plain.head("a").linear((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
         loss = nn.functional.cross_entropy(logits, one.parts[0].labels_B.long())
         loss.backward()

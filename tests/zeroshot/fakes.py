@@ -36,4 +36,6 @@ class Asked(Models):
     def head(self, task):
         self.taken.append(task)
         (head,) = (head for head in self._heads if head.task == task)
-        return Classifier(lambda batch: batch.ids_BL, byte_tokenizer(64), head.classes, 64, task, lambda: task)
+        return Classifier(
+            lambda inputs: inputs.padded(0).ids_BL, byte_tokenizer(64), head.classes, 64, task, lambda: task
+        )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mtl_cli.data.batch import Batch, Part
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.model.sharing.hard import HardSharing
@@ -34,10 +35,13 @@ class Model:
             self.whole.head("nli").linear.weight.mul_(30)
         self.seen = []
 
-    def forward(self, batch):
-        self.seen.append(batch)
-        whole = Batch(**{**vars(batch), "parts": (Part("nli", slice(0, batch.rows), torch.empty(0)),)})
-        return self.whole.each(whole)
+    def forward(self, inputs):
+        self.seen.append(inputs)
+        return self.whole.each(self.batch(inputs))
+
+    @staticmethod
+    def batch(inputs):
+        return Batch(inputs, (Part("nli", slice(0, inputs.rows), torch.empty(0), np.arange(inputs.rows)),))
 
     @property
     def classifier(self):
@@ -54,15 +58,9 @@ class Model:
         first = tokenizer(text, add_special_tokens=False)["input_ids"][: max_length - 3 - len(own)]
         begin = len(first) + 2
         ids, segments = [2, *first, 3, *own, 3], [0] * begin + [1] * (len(own) + 1)
-        batch = Batch(
-            torch.tensor([ids]),
-            None,
-            torch.tensor([segments]),
-            (Part("nli", slice(0, 1), torch.empty(0)),),
-            torch.tensor([segments]),
-        )
+        inputs = TextInputs.of([np.array(ids)], [np.array(segments)], [np.array(segments)])
         with torch.no_grad():
-            return self.whole(batch)[0].out_BC[0].numpy()
+            return self.whole(self.batch(inputs))[0].out_BC[0].numpy()
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +104,7 @@ def test_a_text_too_long_is_cut_for_each_hypothesis_as_for_it_alone_whatever_els
     assert found == pytest.approx(np.array(expected), rel=1e-5, abs=1e-6)
     assert (pairs.truncated, pairs.second_limit) == (1, 60)
     # Two rows for the long text, since a longer hypothesis leaves it less room.
-    assert pairs.plan(["y" * 60 + "?"], pairs.tokenised(["ab", "cd", "a longer one"])).tokens == 2 * 67
+    assert pairs.plan(["y" * 60 + "?"], pairs.tokenised(["ab", "cd", "a longer one"])).tokens == 67 + 64
     assert pairs.plan(["short"], pairs.tokenised(["ab", "cd", "a longer one"])).tokens == 7 + 3 + 3 + 13
 
 
@@ -116,11 +114,11 @@ def test_a_text_goes_through_the_model_once_and_the_plan_says_what_runs():
     seconds = pairs.tokenised(PHRASES)
     pairs(TEXTS, seconds)
     plan = pairs.plan(TEXTS, seconds)
-    assert (plan.tokens, plan.passes) == (sum(b.ids_BL.numel() for b in model.seen), len(model.seen))
-    ids = [row.tolist() for b in model.seen for row in b.ids_BL]
+    assert (plan.tokens, plan.passes) == (sum(b.tokens for b in model.seen), len(model.seen))
+    ids = [row for b in model.seen for row in b.padded(0).ids_BL.tolist()]
     film = model.backbone.tokenizer("What a film!")["input_ids"]
     assert sum(row[: len(film)] == film for row in ids) == 1
-    assert max(int(b.positions_BL.max()) for b in model.seen) < 128
+    assert max(int(b.positions_T.max()) for b in model.seen) < 128
 
 
 @pytest.mark.parametrize(

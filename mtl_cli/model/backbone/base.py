@@ -1,4 +1,4 @@
-"""A text encoder with its tokenizer. Legend: B rows, L tokens, D width."""
+"""A text encoder with its tokenizer. Legend: B rows, T tokens of all rows, S hypotheses of a row, D width."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.model.backbone.dropout import cheaper_dropout
-from mtl_cli.model.backbone.packed import Pooling as Pooling
-from mtl_cli.model.backbone.packed import hypothesis_or_row, pooled, pooled_each, visible
+from mtl_cli.model.backbone.flat import first_position, flat_states, takes_flat
+from mtl_cli.model.backbone.packed import visible
+from mtl_cli.model.backbone.pooling import Pooling as Pooling
+from mtl_cli.model.backbone.pooling import pooled, pooled_each
 from mtl_cli.model.backbone.rows import RowGradEmbedding
 from mtl_cli.model.quiet import quiet
 
@@ -27,13 +29,6 @@ def longest_input(encoder: nn.Module, tokenizer: PreTrainedTokenizerFast) -> int
         positions -= first_position(encoder)
     limits = [n for n in (positions, tokenizer.model_max_length) if n and 0 < n < 10**9]
     return min(limits) if limits else None
-
-
-def first_position(encoder: nn.Module) -> int:
-    """Position of the first token in an encoder's own count: RoBERTa begins behind the padding id, others at 0."""
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return 0 if padding is None else int(padding) + 1
 
 
 class Backbone(nn.Module):
@@ -54,6 +49,7 @@ class Backbone(nn.Module):
         self.tokenizer = tokenizer
         self.pooling = pooling
         self.identity = identity
+        self._flat: bool | None = None
         self._takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
         table = encoder.get_input_embeddings()
         # A table of another class does more than look up rows, such as scaling them.
@@ -66,12 +62,23 @@ class Backbone(nn.Module):
             pooler.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Backbone:
-        """Switch dropout, and on a CPU the attention: with dropout, written-out attention is faster there than the fused one."""
+        """Switch dropout, and of an encoder that needs padding on a CPU the attention: with dropout, written-out attention is faster
+        there than the fused one."""
         super().train(mode)
         dropout = getattr(self.encoder.config, "attention_probs_dropout_prob", 0.0)
-        if dropout and self.encoder.device.type == "cpu" and self.encoder._supports_sdpa:
+        if dropout and not self.flat and self.encoder.device.type == "cpu" and self.encoder._supports_sdpa:
             self.encoder.set_attn_implementation("eager" if mode else "sdpa")
         return self
+
+    @property
+    def flat(self) -> bool:
+        """Whether the encoder takes rows end to end, without padding: on a CPU, where a probe shows it gives the same states."""
+        # Compiled code would be made anew for every layout of rows; what it takes to gain on a GPU is not known.
+        if self.encoder.device.type != "cpu" or self.encoder._compiled_call_impl is not None:
+            return False
+        if self._flat is None:
+            self._flat = takes_flat(self.encoder)
+        return self._flat
 
     @property
     def width(self) -> int:
@@ -93,33 +100,31 @@ class Backbone(nn.Module):
         """Token id of padding."""
         return int(self.tokenizer.pad_token_id or 0)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Token states, shape [B, L, D]."""
-        inputs = {"input_ids": batch.ids_BL, "attention_mask": batch.mask_BL}
-        if self._takes_types and batch.types_BL is not None:
-            inputs["token_type_ids"] = batch.types_BL
-        if batch.segments_BL is not None:
-            inputs["attention_mask"] = visible(batch.segments_BL, batch.mask_BL, self.encoder.dtype)
-        if batch.positions_BL is not None:
-            inputs["position_ids"] = batch.positions_BL + first_position(self.encoder)
-            if self._takes_types and batch.types_BL is None:
+    def forward(self, inputs: TextInputs) -> Tensor:
+        """Token states of rows end to end, shape [T, D]."""
+        if self.flat:
+            return flat_states(self.encoder, inputs)
+        padded = inputs.padded(self.pad_id)
+        named: dict[str, Tensor | None] = {"input_ids": padded.ids_BL, "attention_mask": padded.mask_BL}
+        if self._takes_types and padded.types_BL is not None:
+            named["token_type_ids"] = padded.types_BL
+        if padded.segments_BL is not None:
+            named["attention_mask"] = visible(padded.segments_BL, padded.mask_BL, self.encoder.dtype)
+        if padded.positions_BL is not None:
+            named["position_ids"] = padded.positions_BL + first_position(self.encoder)
+            if self._takes_types and padded.types_BL is None:
                 # Encoders keep zeros of their own for as many tokens as they have positions; a packed row may have more.
-                inputs["token_type_ids"] = torch.zeros_like(batch.ids_BL)
-        return self.encoder(**inputs).last_hidden_state
+                named["token_type_ids"] = torch.zeros_like(padded.ids_BL)
+        hidden_BLD: Tensor = self.encoder(**named).last_hidden_state
+        return hidden_BLD.flatten(0, 1).index_select(0, padded.places_T)
 
-    def pool(self, hidden_BLD: Tensor, mask_BL: Tensor | None, segments_BL: Tensor | None = None) -> Tensor:
+    def pool(self, hidden_TD: Tensor, inputs: TextInputs) -> Tensor:
         """One vector a row, shape [B, D]; of a packed row it is over the hypothesis, whose first token is its `cls`."""
-        if segments_BL is not None:
-            return pooled(hidden_BLD, hypothesis_or_row(segments_BL, mask_BL), self.pooling)
-        if self.pooling == "cls":
-            return hidden_BLD[:, 0]
-        if mask_BL is None:
-            return hidden_BLD.mean(1) if self.pooling == "mean" else hidden_BLD.amax(1)
-        return pooled(hidden_BLD, mask_BL, self.pooling)
+        return pooled(hidden_TD, inputs, self.pooling)
 
-    def pool_each(self, hidden_BLD: Tensor, segments_BL: Tensor) -> Tensor:
+    def pool_each(self, hidden_TD: Tensor, inputs: TextInputs) -> Tensor:
         """One vector a hypothesis of packed rows, shape [B, S, D]; nothing is promised of a hypothesis that a row does not have."""
-        return pooled_each(hidden_BLD, segments_BL, self.pooling)
+        return pooled_each(hidden_TD, inputs, self.pooling)
 
     def depth_of(self, name: str) -> int:
         """Layer of a parameter of the encoder: 0 is the embeddings, then 1 .. layers; what is above counts as the top."""

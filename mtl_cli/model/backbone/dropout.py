@@ -22,13 +22,20 @@ class WordDropout(nn.Dropout):
         return _Drop.apply(x, 1.0 - self.p)  # type: ignore[no-untyped-call]
 
 
+def keep_scale(x: Tensor, keep: float) -> Tensor:
+    """What dropout multiplies each element of x with: 1 / keep with probability `keep`, else 0."""
+    if x.device.type != "cpu":
+        return torch.empty_like(x).bernoulli_(keep).div_(keep)
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    # Each 16-bit piece is uniform over -32768 .. 32767.
+    kept = words.view(torch.int16)[: x.numel()].view(x.shape) < round(keep * 65536) - 32768
+    return kept.to(x.dtype).mul_(1.0 / keep)
+
+
 class _Drop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, keep: float) -> Tensor:
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        # Each 16-bit piece is uniform over -32768 .. 32767.
-        kept = words.view(torch.int16)[: x.numel()].view(x.shape) < round(keep * 65536) - 32768
-        scale = kept.to(x.dtype).mul_(1.0 / keep)
+        scale = keep_scale(x, keep)
         ctx.save_for_backward(scale)
         return x * scale
 

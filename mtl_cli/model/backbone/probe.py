@@ -1,13 +1,14 @@
-"""Can an encoder hold packed rows? Asked of the encoder itself, by a small random input. Legend: B rows, L tokens, D width."""
+"""Can an encoder hold packed rows? Asked of the encoder itself, by a small random input. Legend: L tokens of a row, D width."""
 
 from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
 
@@ -85,7 +86,8 @@ def _states(backbone: Backbone, ids_L: Tensor, text: int, hypotheses: tuple[int,
     pieces = [torch.arange(text), *(torch.arange(text, text + n) for n in hypotheses)]
     segments_L = torch.cat([torch.full((len(p),), k) for k, p in enumerate(pieces)])
     several = len(hypotheses) > 1
-    positions_BL = torch.cat(pieces)[None] if several else None
-    segments_BL = segments_L[None] if hypotheses else None
-    batch = Batch(ids_L[None], None, None, (), segments_BL, positions_BL)
-    return backbone(batch.to(backbone.encoder.device))[0].float()
+    positions_L = torch.cat(pieces) if several else None
+    inputs = TextInputs(
+        ids_L, np.array([0, len(ids_L)]), segments_T=segments_L if hypotheses else None, positions_T=positions_L
+    )
+    return backbone(inputs.to(backbone.encoder.device)).float()

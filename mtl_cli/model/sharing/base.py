@@ -1,4 +1,4 @@
-"""What a sharing scheme provides. Legend: B rows, L tokens, D width."""
+"""What a sharing scheme provides. Legend: B rows, T tokens of all rows, D width."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mtl_cli.model.backbone.base import Backbone
 class Features:
     """What the heads look at."""
 
-    hidden_BLD: Tensor
+    hidden_TD: Tensor
     pooled_BD: Tensor
 
 

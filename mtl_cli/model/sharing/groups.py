@@ -1,4 +1,4 @@
-"""Groups of tasks with a branch or an encoder each. Legend: B rows, L tokens, D width."""
+"""Groups of tasks with a branch or an encoder each. Legend: B rows, D width."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import copy
 import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtl_cli.data.batch import Batch, Part, packed
+from mtl_cli.data.batch import Batch, Part
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.sharing.base import Features, Sharing
@@ -65,22 +67,23 @@ class GroupedSharing(Sharing):
         return self._branches
 
     def features(self, batch: Batch) -> Features:
-        """Each group's rows go through its own encoder, cut to the longest of them; then all stand in the batch's order again."""
+        """Each group's rows go through its own encoder; then all stand in the batch's order again."""
         parts: dict[int, list[Part]] = {}
         for part in sorted(batch.parts, key=lambda p: p.rows.start):
             parts.setdefault(self._group_of[part.task], []).append(part)
         if len(parts) == 1:
             (group,) = parts
-            return _through(self._branches[group], batch)
-        length = batch.ids_BL.shape[1]
+            return _through(self._branches[group], batch.inputs)
         hidden: dict[int, Tensor] = {}
         pooled: dict[int, Tensor] = {}
         for group, own in parts.items():
-            found = _through(self._branches[group], _rows_of(batch, own))
-            sizes = [part.rows.stop - part.rows.start for part in own]
-            whole_BLD = nn.functional.pad(found.hidden_BLD, (0, 0, 0, length - found.hidden_BLD.shape[1]))
+            rows = np.concatenate([np.arange(part.rows.start, part.rows.stop) for part in own])
+            found = _through(self._branches[group], batch.inputs.select(rows))
             starts = [part.rows.start for part in own]
-            hidden.update(zip(starts, torch.split(whole_BLD, sizes), strict=True))
+            sizes = [part.rows.stop - part.rows.start for part in own]
+            offsets = batch.inputs.offsets
+            tokens = [int(offsets[part.rows.stop] - offsets[part.rows.start]) for part in own]
+            hidden.update(zip(starts, torch.split(found.hidden_TD, tokens), strict=True))
             pooled.update(zip(starts, torch.split(found.pooled_BD, sizes), strict=True))
         order = sorted(hidden)
         return Features(torch.cat([hidden[at] for at in order]), torch.cat([pooled[at] for at in order]))
@@ -116,30 +119,9 @@ class GroupedSharing(Sharing):
         return len(groups) == len(self._groups) or sum(len(self._groups[g]) for g in groups) > 1
 
 
-def _through(backbone: Backbone, batch: Batch) -> Features:
-    hidden_BLD = backbone(batch)
-    return Features(hidden_BLD, backbone.pool(hidden_BLD, batch.mask_BL, batch.segments_BL))
-
-
-def _rows_of(batch: Batch, parts: Sequence[Part]) -> Batch:
-    """The rows of some parts, cut to the longest of them, as `collate` would have padded them."""
-    mask_BL, length = batch.mask_BL, batch.ids_BL.shape[1]
-    if mask_BL is not None:
-        mask_BL = torch.cat([mask_BL[part.rows] for part in parts])
-        # Both at once: on a GPU each waits for the device.
-        least, length = (int(n) for n in torch.stack(mask_BL.sum(1).aminmax()).tolist())
-        mask_BL = mask_BL[:, :length] if least < length else None
-    whole = (batch.ids_BL, batch.types_BL, batch.segments_BL, batch.positions_BL)
-    ids_BL, types_BL, segments_BL, positions_BL = (
-        None if t is None else torch.cat([t[part.rows, :length] for part in parts]) for t in whole
-    )
-    assert ids_BL is not None
-    placed, at = [], 0
-    for part in parts:
-        size = part.rows.stop - part.rows.start
-        placed.append(Part(part.task, slice(at, at + size), part.labels_B))
-        at += size
-    return Batch(ids_BL, mask_BL, types_BL, tuple(placed), packed(segments_BL), positions_BL)
+def _through(backbone: Backbone, inputs: TextInputs) -> Features:
+    hidden_TD = backbone(inputs)
+    return Features(hidden_TD, backbone.pool(hidden_TD, inputs))
 
 
 def _branch(backbone: Backbone, branch_at: int) -> Backbone:

@@ -34,8 +34,8 @@ class HardSharing(Sharing):
 
     def features(self, batch: Batch) -> Features:
         """All rows go through the encoder together, whatever their tasks."""
-        hidden_BLD = self.shared(batch)
-        return Features(hidden_BLD, self.shared.pool(hidden_BLD, batch.mask_BL, batch.segments_BL))
+        hidden_TD = self.shared(batch.inputs)
+        return Features(hidden_TD, self.shared.pool(hidden_TD, batch.inputs))
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """All of the encoder that is trained."""

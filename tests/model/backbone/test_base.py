@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from transformers import (
@@ -26,26 +28,10 @@ FAMILIES = [
     ModernBertConfig(**SMALL, pad_token_id=0, cls_token_id=2, sep_token_id=3, eos_token_id=3, bos_token_id=2),
     DebertaV2Config(**SMALL, relative_attention=True, position_buckets=8),
 ]
-HIDDEN_BLD = torch.tensor([[[1.0, -2.0], [3.0, -4.0], [100.0, 100.0]], [[5.0, 0.0], [6.0, -3.0], [1.0, 9.0]]])
-MASK_BL = torch.tensor([[1, 1, 0], [1, 1, 1]])
 
 
 def backbone(config, max_length=64):
     return Backbone(AutoModel.from_config(config), byte_tokenizer(max_length), pooling="mean", identity="test")
-
-
-@pytest.mark.parametrize(
-    ("pooling", "pooled"),
-    [("cls", [[1.0, -2.0], [5.0, 0.0]]), ("mean", [[2.0, -3.0], [4.0, 2.0]]), ("max", [[3.0, -2.0], [6.0, 9.0]])],
-)
-def test_pooling_leaves_out_padding(pooling, pooled):
-    torch.testing.assert_close(tiny_backbone(pooling=pooling).pool(HIDDEN_BLD, MASK_BL), torch.tensor(pooled))
-
-
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
-def test_no_mask_is_a_mask_of_ones(pooling):
-    one = tiny_backbone(pooling=pooling)
-    torch.testing.assert_close(one.pool(HIDDEN_BLD, None), one.pool(HIDDEN_BLD, torch.ones(2, 3, dtype=torch.int64)))
 
 
 def test_facts_about_the_encoder():
@@ -89,29 +75,28 @@ def test_the_unused_pooler_is_not_trained():
 
 def test_types_of_the_second_text_reach_the_encoder():
     one = tiny_backbone().eval()
-    batch = one_step({"a": encoded(one, [("ab", "cd")], [0])}, 0).passes[0]
-    states = one(batch)
-    flat = one(type(batch)(batch.ids_BL, None, torch.zeros_like(batch.types_BL), batch.parts))
-    assert batch.types_BL.tolist() == [[0, 0, 0, 0, 1, 1, 1]]
-    assert (states - flat).abs().max() > 0.01
+    batch = one_step({"a": encoded(one, [("ab", "cd")], [0])}).passes[0]
+    inputs = batch.inputs
+    without = dataclasses.replace(inputs, types_T=torch.zeros_like(inputs.types_T))
+    assert inputs.types_T.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert (one(inputs) - one(without)).abs().max() > 0.01
 
 
 def test_an_encoder_without_types_takes_a_batch_that_has_them():
     one = backbone(FAMILIES[2])
-    batch = one_step({"a": encoded(one, [("ab", "cd")], [0])}, 0).passes[0]
-    assert one(batch).shape == (1, 7, 16)
+    batch = one_step({"a": encoded(one, [("ab", "cd")], [0])}).passes[0]
+    assert one(batch.inputs).shape == (7, 16)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
-def test_a_text_has_the_same_vector_alone_and_padded_in_a_batch(pooling):
+def test_a_text_has_the_same_vector_alone_and_in_a_batch(pooling):
     one = tiny_backbone(pooling=pooling).eval()
     texts = ["a", "a longer text", "the longest text of the three by far"]
-    together = one_step({"a": encoded(one, texts, [0, 0, 0])}, one.pad_id).passes[0]
-    vectors = one.pool(one(together), together.mask_BL)
+    together = one_step({"a": encoded(one, texts, [0, 0, 0])}).passes[0].inputs
+    vectors = one.pool(one(together), together)
     for i, text in enumerate(texts):
-        alone = one_step({"a": encoded(one, [text], [0])}, one.pad_id).passes[0]
-        assert alone.mask_BL is None
-        torch.testing.assert_close(one.pool(one(alone), None)[0], vectors[i], atol=1e-5, rtol=0)
+        alone = one_step({"a": encoded(one, [text], [0])}).passes[0].inputs
+        torch.testing.assert_close(one.pool(one(alone), alone)[0], vectors[i], atol=1e-5, rtol=0)
 
 
 def test_a_saved_folder_is_what_plain_transformers_loads(tmp_path):

@@ -1,8 +1,9 @@
-"""Packed rows through an encoder. Legend: B rows, L tokens, S hypotheses, D width."""
+"""Packed rows through an encoder. Legend: L tokens of a row, D width."""
 
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import layer_norm
@@ -19,10 +20,10 @@ from transformers import (
     RoFormerConfig,
 )
 
-from mtl_cli.data.batch import Batch
+from mtl_cli.data.text import TextInputs
 from mtl_cli.errors import ConfigError
 from mtl_cli.model.backbone.base import Backbone
-from mtl_cli.model.backbone.packed import hypothesis_or_row, pooled_each, visible
+from mtl_cli.model.backbone.packed import visible
 from mtl_cli.model.backbone.probe import check_packed
 from mtl_cli.model.backbone.tiny import byte_tokenizer
 from tests.fakes import tiny_backbone
@@ -58,14 +59,24 @@ def of(config, max_length=256):
     return Backbone(encoder, byte_tokenizer(max_length), pooling="mean", identity="test").eval()
 
 
-def row(*hypotheses, text=TEXT, pad=0, types=False):
-    """One row with these hypotheses, some padding behind it."""
-    ids = [*text, *(i for one in hypotheses for i in one), *[0] * pad]
-    segments = [0] * len(text) + [k for k, one in enumerate(hypotheses, 1) for _ in one] + [0] * pad
-    positions = [*range(len(text)), *(len(text) + i for one in hypotheses for i in range(len(one))), *[0] * pad]
-    mask = torch.tensor([[1] * (len(ids) - pad) + [0] * pad]) if pad else None
-    types_BL = torch.tensor([[int(s > 0) for s in segments]]) if types else None
-    return Batch(torch.tensor([ids]), mask, types_BL, (), torch.tensor([segments]), torch.tensor([positions]))
+def row(*hypotheses, text=TEXT, beside=0, types=False):
+    """One row with these hypotheses, and beside it a longer one."""
+    ids = [*text, *(i for one in hypotheses for i in one)]
+    segments = [0] * len(text) + [k for k, one in enumerate(hypotheses, 1) for _ in one]
+    positions = [*range(len(text)), *(len(text) + i for one in hypotheses for i in range(len(one)))]
+    first, *others = (
+        [np.array(ids)],
+        [(np.array(segments) > 0).astype(int)],
+        [np.array(segments)],
+        [np.array(positions)],
+    )
+    if beside:  # a longer row behind it, so that it is padded where rows are put side by side
+        first, others = (
+            [*first, np.full(len(ids) + beside, 9)],
+            [[*one, np.zeros(len(ids) + beside, int)] for one in others],
+        )
+        others[-1][-1] = np.arange(len(ids) + beside)
+    return TextInputs.of(first, others[0] if types else None, *others[1:])
 
 
 def test_who_sees_whom():
@@ -100,18 +111,20 @@ def states_by_hand(backbone, text, hypothesis):
     return alone[-1][0], x_LD
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("pad", [0, 3])
-def test_the_text_is_as_if_alone_and_each_hypothesis_as_computed_by_hand_beside_the_text(attention, pad):
+@pytest.mark.parametrize("attention", ["sdpa", "eager", "flat"])
+@pytest.mark.parametrize("beside", [0, 3])
+def test_the_text_is_as_if_alone_and_each_hypothesis_as_computed_by_hand_beside_the_text(attention, beside):
     backbone = tiny_backbone().eval()
-    backbone.encoder.set_attn_implementation(attention)
+    if attention != "flat":
+        backbone._flat = False
+        backbone.encoder.set_attn_implementation(attention)
     with torch.no_grad():
-        found_LD = backbone(row(FIRST, SECOND, pad=pad, types=True))[0]
+        found_LD = backbone(row(FIRST, SECOND, beside=beside, types=True))
         for hypothesis, begin in ((FIRST, len(TEXT)), (SECOND, len(TEXT) + len(FIRST))):
             text_LD, own_LD = states_by_hand(backbone, TEXT, hypothesis)
             torch.testing.assert_close(found_LD[: len(TEXT)], text_LD, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(found_LD[begin : begin + len(hypothesis)], own_LD, atol=1e-5, rtol=1e-5)
-    joint = backbone(dataclasses.replace(row(FIRST, types=True), segments_BL=None, positions_BL=None))[0]
+    joint = backbone(dataclasses.replace(row(FIRST, types=True), segments_T=None, positions_T=None))
     assert (joint[: len(TEXT)] - text_LD).abs().max() > 0.01  # a joint text sees its hypothesis
 
 
@@ -121,8 +134,8 @@ def test_an_encoder_that_takes_mask_and_positions_gives_hypotheses_the_same_stat
     check_packed(backbone, "tasks.nli.layout")
     # More tokens than positions: they begin again with each hypothesis.
     with torch.no_grad():
-        many_LD = backbone(row(*[FIRST, SECOND] * 9))[0]
-        one_LD = backbone(dataclasses.replace(row(SECOND), positions_BL=None))[0]
+        many_LD = backbone(row(*[FIRST, SECOND] * 9))
+        one_LD = backbone(dataclasses.replace(row(SECOND), positions_T=None))
     torch.testing.assert_close(many_LD[-len(SECOND) :], one_LD[-len(SECOND) :], atol=1e-5, rtol=1e-5)
 
 
@@ -137,36 +150,3 @@ def test_an_encoder_that_cannot_is_refused_with_its_name_and_what_can(config, pr
         check_packed(backbone, "tasks.nli.layout")
     assert backbone.training
     assert torch.equal(torch.get_rng_state(), state)
-
-
-HIDDEN_BLD = torch.tensor([[[1.0, -2.0], [3.0, -4.0], [5.0, 9.0], [7.0, 1.0]]]).repeat(2, 1, 1)
-SEGMENTS_BL = torch.tensor([[0, 1, 1, 2], [0, 0, 1, 0]])
-
-
-@pytest.mark.parametrize(
-    ("pooling", "first", "second", "other"),
-    [
-        ("cls", [3.0, -4.0], [7.0, 1.0], [5.0, 9.0]),
-        ("mean", [4.0, 2.5], [7.0, 1.0], [5.0, 9.0]),
-        ("max", [5.0, 9.0], [7.0, 1.0], [5.0, 9.0]),
-    ],
-)
-def test_each_hypothesis_is_pooled_over_its_own_tokens(pooling, first, second, other):
-    found_BSD = pooled_each(HIDDEN_BLD, SEGMENTS_BL, pooling)
-    assert found_BSD[0].tolist() == [first, second]
-    assert found_BSD[1, 0].tolist() == other
-    assert found_BSD.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("pooling", "packed", "joint"),
-    [("cls", [3.0, -4.0], [1.0, -2.0]), ("mean", [4.0, 2.5], [2.0, -3.0]), ("max", [5.0, 9.0], [3.0, -2.0])],
-)
-def test_a_packed_row_is_pooled_over_its_hypothesis_and_a_joint_one_beside_it_over_all_its_tokens(
-    pooling, packed, joint
-):
-    backbone = tiny_backbone(pooling=pooling)
-    segments_BL, mask_BL = torch.tensor([[0, 1, 1, 0], [0, 0, 0, 0]]), torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])
-    assert hypothesis_or_row(segments_BL, mask_BL).tolist() == [[0, 1, 1, 0], [1, 1, 0, 0]]
-    assert backbone.pool(HIDDEN_BLD, mask_BL, segments_BL).tolist() == [packed, joint]
-    assert backbone.pool(HIDDEN_BLD[1:], mask_BL[1:], segments_BL[1:]).tolist() == [joint]
