@@ -1,4 +1,4 @@
-"""The commands that README and `--help` show: as words, and run for real in an environment with the extras that they name.
+"""The commands that README, `mtl help` and `--help` show: as words, and run for real in an environment with the extras that they name.
 
     python tests/readme.py RUN             # RUN: the folder that the README's first command printed; in an empty folder
 
@@ -27,7 +27,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS: list[tuple[str, str]] = re.findall(r"^```(.*?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+TOPICS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "mtl_cli/help").glob("*.md"))}
+BLOCKS: list[tuple[str, str]] = [
+    block
+    for text in (README, *TOPICS.values())
+    for block in re.findall(r"^```(.*?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+]
+"""(kind, text) of each fenced block of the README, then of the topics."""
 
 _SOLVED = ("weighting=upgrad", "weighting=cagrad", "weighting=nash_mtl", "weighting=dualproj", "weighting.of=dualproj")
 """Words of commands that need the extra `solvers`."""
@@ -50,7 +56,7 @@ _QUICK = {
 """What makes a command quick."""
 _IMPORTED = ("affinity", "check", "doctor", "evaluate", "series", "sweep", "train.run", "zeroshot")
 """Recipes that are imported before the first child is made, so that no child waits for them."""
-_PRINTS = ("train", "check", "eval", "zeroshot", "doctor", "affinity", "ls", "runs")
+_PRINTS = ("train", "check", "eval", "zeroshot", "doctor", "affinity", "ls", "runs", "help")
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class Shown:
     """Name of the file behind `<`."""
 
 
-def shown_in_readme(kinds: Sequence[str] = ("sh", "text")) -> Iterator[Shown]:
-    """The commands of the README's blocks of these kinds, in its order."""
+def shown_in_pages(kinds: Sequence[str] = ("sh", "text")) -> Iterator[Shown]:
+    """The commands in blocks of these kinds: of the README, then of the topics."""
     for kind, text in BLOCKS:
         if kind.split(" ")[0] in kinds:
             for line in text.splitlines():
@@ -98,7 +104,7 @@ def main(run: str) -> int:
     failures = 0
     added = _offline()
     seen: set[Shown] = set()
-    for shown in [*shown_in_readme(), *shown_in_help(), *_extra_commands()]:
+    for shown in [*shown_in_pages(), *shown_in_help(), *_extra_commands()]:
         if shown in seen or shown.words[0] not in _PRINTS:
             continue
         seen.add(shown)
@@ -115,7 +121,7 @@ def main(run: str) -> int:
 
 
 def _extra_commands() -> list[Shown]:
-    """What the README says of extras in prose."""
+    """What the pages say of extras in prose."""
     solved = [Shown(("train", word, "sampler=all_tasks")) for word in _SOLVED if not word.startswith("weighting.of")]
     mixed = Shown(("train", "weighting=cr_mogm", "weighting.of=dualproj", "sampler=all_tasks"))
     rays = Shown(("train", "task=[rte,stsb]", "weights.rte=0.5,1", "run.name=rays", "-m", "launcher=ray"))

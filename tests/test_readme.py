@@ -1,4 +1,4 @@
-"""The README's commands compose, its tree is the tree, its faults are what `mtl` says."""
+"""The commands of README and help compose, the tree is the tree, the faults are what `mtl` says."""
 
 import re
 import shlex
@@ -7,13 +7,15 @@ import pytest
 
 from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
+from mtl_cli.config.registry import FAMILIES
 from mtl_cli.config.schema import TrainConfig
-from tests.readme import BLOCKS, README, ROOT, Shown, parsed, shown_in_help, shown_in_readme
+from tests.readme import BLOCKS, ROOT, TOPICS, Shown, parsed, shown_in_help, shown_in_pages
 
 
 def commands(name):
     """The shell blocks' commands of a subcommand, as words behind it."""
-    return [list(shown.words[1:]) for shown in shown_in_readme(["sh"]) if shown.words[0] == name]
+    shown = dict.fromkeys(shown.words for shown in shown_in_pages(["sh"]) if shown.words[0] == name)
+    return [list(words[1:]) for words in shown]
 
 
 def overrides(words):
@@ -74,7 +76,12 @@ def test_every_room_is_in_the_tree():
 
 def test_every_sampler_is_in_the_table():
     for path in (ROOT / "configs/sampler").glob("*.yaml"):
-        assert f"| `{path.stem}` |" in README
+        assert f"| `{path.stem}` |" in TOPICS["sampler"]
+
+
+def test_the_table_of_what_weightings_look_at_has_each_of_them_once():
+    table = TOPICS["weighting"].split("passes over the rows |")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"`(\w+)`", table)) == sorted(FAMILIES["weighting"])
 
 
 def test_the_shown_faults_are_what_mtl_says(mtl):

@@ -6,18 +6,22 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 import mtl_cli
-from mtl_cli.cli import affinity, check, doctor, evaluate, ls, offline, runs, train, transfer, zeroshot
+from mtl_cli.cli import affinity, check, doctor, evaluate, explain, ls, offline, runs, train, transfer, zeroshot
 from mtl_cli.cli.streams import guarded_streams
+from mtl_cli.cli.topics import TOPIC_OF_COMMAND
 from mtl_cli.errors import MtlError, cut
 from mtl_cli.redact import forget, redact
 
 EXIT_CODES = """Exit codes: 0 done; 1 a run failed, or standard output cannot be written; 2 usage, configuration or data;
-130 Ctrl-C (128 plus the signal's number); 141 the reader of standard output has closed it (| head); 143 SIGTERM."""
+130 Ctrl-C (128 plus the signal's number); 141 the reader of standard output has closed it (| head); 143 SIGTERM.
+
+Read on: mtl help lists the topics, such as train, zeroshot and weighting."""
 
 app = typer.Typer(
     name="mtl", help=mtl_cli.__doc__, epilog=EXIT_CODES, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -40,16 +44,20 @@ def options(
     """Multi-task learning and zero-shot transfer with language models, from the command line."""
 
 
-app.command("train")(train.command)
-app.command("eval")(evaluate.command)
-app.command("zeroshot")(zeroshot.command)
-app.command("doctor")(doctor.command)
-app.command("transfer")(transfer.command)
-app.command("affinity")(affinity.command)
-app.command("check")(check.command)
-app.command("ls")(ls.command)
-app.add_typer(runs.app, name="runs")
-app.add_typer(offline.app, name="offline")
+def _more(name: str) -> str:
+    """The last line of a command's `--help`."""
+    return f"Read on: mtl help {TOPIC_OF_COMMAND[name]}"
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train.command, "eval": evaluate.command, "zeroshot": zeroshot.command, "doctor": doctor.command,
+    "transfer": transfer.command, "affinity": affinity.command, "check": check.command, "ls": ls.command,
+    "help": explain.command,
+}  # fmt: skip
+for _name, _command in _COMMANDS.items():
+    app.command(_name, epilog=_more(_name))(_command)
+app.add_typer(runs.app, name="runs", epilog=_more("runs"))
+app.add_typer(offline.app, name="offline", epilog=_more("offline"))
 
 
 def main() -> None:

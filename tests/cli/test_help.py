@@ -31,7 +31,7 @@ def test_composing_imports_no_torch():
     assert "torch" not in modules_after("from mtl_cli.config.compose import compose; compose('train', [])")
 
 
-@pytest.mark.parametrize("command", ["train", "affinity", "eval", "zeroshot", "doctor", "check", "ls", "runs"])
+@pytest.mark.parametrize("command", ["train", "affinity", "eval", "zeroshot", "doctor", "check", "ls", "runs", "help"])
 def test_help_names_every_command_and_each_has_its_own(mtl, command):
     assert f"  {command}" in mtl("--help").out
     assert mtl(command, "--help").code == 0
