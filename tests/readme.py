@@ -239,6 +239,7 @@ def _prepare(run: str) -> None:
         importlib.import_module(f"mtl_cli.recipes.{name}")
     Path("outputs").mkdir(exist_ok=True)
     shutil.copytree(run, "outputs/X", symlinks=True)
+    Path("outputs/X/.summary.json.0123abcd").write_text("what a killed process left", encoding="utf-8")
     shutil.copytree(ROOT / "mtl_cli/tasks/bundled", "data", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for folder in Path("data").iterdir():
         shutil.copy(folder / "validation.jsonl", folder / "test.jsonl")
