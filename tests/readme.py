@@ -176,7 +176,7 @@ def _made_quick(words: Sequence[str]) -> list[str]:
     found = [functools.reduce(lambda text, name: text.replace(name, names[name]), names, word) for word in words]
     if words[0] in ("zeroshot", "doctor"):  # their run folders have names of training runs
         found.append("out.outputs=answers")
-    if words[0] == "zeroshot" and "task=sst2" in words:
+    if words[0] == "zeroshot" and "-m" in words:
         found.append("limit=8")
     if "source=metrics" in words:  # computes nothing, and takes no steps
         return found

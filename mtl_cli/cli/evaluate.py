@@ -32,13 +32,13 @@ def command(
 
     Examples:
 
-      mtl eval run=outputs/X split=test data.root=DIR
+      mtl eval run=outputs/X
 
-      mtl eval run=outputs/X checkpoint=last data.root=DIR
+      mtl eval run=outputs/X split=test checkpoint=last data.root=DIR
 
-      mtl eval run=outputs/X task=wnli heads={wnli:rte} data.root=DIR     data of another task for the head of rte
+      mtl eval run=outputs/X task=wnli 'heads={wnli: rte}' data.root=DIR    data of another task for the head of rte
 
-      mtl eval run=outputs/X files={rte:my.jsonl}                    a file of your own; without labels, predictions alone
+      mtl eval run=outputs/X 'files={rte: my.jsonl}'                 a file of your own; without labels, predictions alone
     """
     from mtl_cli.report.console import setup_messages
 

@@ -38,15 +38,15 @@ def command(
 
     Examples:
 
-      mtl train                                     six tasks on the bundled sample
+      mtl train task=glue_mix                       six tasks; without data of your own on the bundled sample
 
       mtl train task=glue_mix data.root=DIR         on your copy of GLUE
 
-      mtl train task=[rte,mrpc] weights.rte=2       two tasks, one weighted
+      mtl train task=[rte,mrpc,stsb] weights.rte=2  three tasks, one weighted
 
       mtl train task=rte -m optim.lr=1e-5,5e-5      a sweep
 
-      mtl train seeds=[1,2,3] baselines=true        three seeds beside each task alone
+      mtl train task=[sst2,stsb] seeds=[1,2] baselines=true    two seeds, compared with each task alone
     """
     from mtl_cli.report.console import setup_messages
 

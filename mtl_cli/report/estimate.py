@@ -17,7 +17,7 @@ class Cost:
     labels: int
     """Of the largest label set."""
     tokens: int
-    """Through the model, padding included; of an endpoint about as many as it is sent."""
+    """Through the model, without padding but for `causal`; of an endpoint about as many as it is sent."""
     passes: int
     """Forward passes, or requests."""
     planned_rows: int
@@ -41,7 +41,7 @@ def cost_table(costs: Sequence[Cost]) -> str:
         for c in scaled
     ]
     lines.append(
-        "tokens with padding; minutes without loading the model; what a cache may know already is not taken off"
+        "tokens without padding (causal: with it); minutes without loading the model; what a cache may know already is not taken off"
     )
     return "\n".join([table, *lines])
 
