@@ -13,6 +13,7 @@ import typer
 
 import mtl_cli
 from mtl_cli.cli import affinity, check, doctor, evaluate, explain, ls, offline, runs, train, transfer, zeroshot
+from mtl_cli.cli.former import KeysForFlags
 from mtl_cli.cli.streams import guarded_streams
 from mtl_cli.cli.topics import TOPIC_OF_COMMAND
 from mtl_cli.errors import MtlError, cut
@@ -55,7 +56,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "help": explain.command,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
-    app.command(_name, epilog=_more(_name))(_command)
+    app.command(_name, cls=KeysForFlags if _name in ("zeroshot", "doctor") else None, epilog=_more(_name))(_command)
 app.add_typer(runs.app, name="runs", epilog=_more("runs"))
 app.add_typer(offline.app, name="offline", epilog=_more("offline"))
 

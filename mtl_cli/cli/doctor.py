@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_cli.cli.asking import (
-    File,
-    LabelColumn,
-    Labels,
-    Model,
-    MultiLabel,
-    Prior,
-    Template,
-    TextColumn,
-    TextWords,
-    chosen_prior,
-    labels_of,
-    shares_of,
-)
+from mtl_cli.cli.asking import File, Labels, Template, TextWords, flags_of
 from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, Trust, print_config, quiet_libraries
 
 if TYPE_CHECKING:
@@ -36,21 +23,7 @@ def command(
     labels: Labels = None,
     text: TextWords = None,
     file: File = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
     template: Template = None,
-    multi_label: MultiLabel = False,
-    prior: Prior = None,
-    model: Model = None,
-    sample: Annotated[
-        int | None, typer.Option("--sample", metavar="N", help="Texts that are scored at most.  [default: 200]")
-    ] = None,
-    suggest: Annotated[
-        str | None,
-        typer.Option(
-            "--suggest", metavar="FILE.yaml", help="Write the labels as they might be said, for --labels to read."
-        ),
-    ] = None,
     trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a report.")] = False,
     cfg: ShowConfig = False,
@@ -58,7 +31,7 @@ def command(
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Look at labels before they are asked: what an engine cannot tell apart, does not read, or reads in another way.
+    """Check a label set before you spend compute: what an engine cannot tell apart, does not read, or reads in another way.
 
     Texts are welcome (--file, --text; of standard input with --file -), labels for them are not needed. The exit code is 0
     whatever is found.
@@ -67,7 +40,7 @@ def command(
 
       mtl doctor --labels pos,neg,"not pos"
 
-      mtl doctor --labels labels.yaml --file reviews.csv --suggest better.yaml
+      mtl doctor --labels labels.yaml --file reviews.csv doctor.suggest=better.yaml
 
       mtl zeroshot --labels better.yaml --file reviews.csv
     """
@@ -76,25 +49,20 @@ def command(
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    given = {
-        "input.texts": text or None, "input.file": file, "input.text_column": text_column, "input.label_column": label_column,
-        "templates": template or None, "decide.multi_label": multi_label or None, "prior": shares_of(prior), "method.path": model,
-        "doctor.sample": sample, "doctor.suggest": suggest, "trust": trust or None, **labels_of(labels),
-    }  # fmt: skip
-    flags = {key: value for key, value in given.items() if value is not None}
-    words = (*(overrides or []), *chosen_prior(prior))
-    question = DoctorQuestion(words, flags, tuple(user_config_dirs(config_dir)))
+    flags = flags_of(labels, text, file, template, trust=trust)
+    question = DoctorQuestion(tuple(overrides or []), flags, tuple(user_config_dirs(config_dir)))
     if cfg:
         print_config(question.values())
         return
+    config = question.config()
     from mtl_cli.recipes.preflight import preflight_zeroshot
 
-    preflight_zeroshot(question.config())
+    preflight_zeroshot(config)
     quiet_libraries()
     from mtl_cli.recipes.doctor import doctor
 
     found = doctor(question)
-    typer.echo(json.dumps(found.record(), ensure_ascii=False) if as_json else _report(found, suggest))
+    typer.echo(json.dumps(found.record(), ensure_ascii=False) if as_json else _report(found, config.doctor.suggest))
 
 
 def _report(found: Diagnosis, suggest: str | None) -> str:
@@ -107,8 +75,8 @@ def _report(found: Diagnosis, suggest: str | None) -> str:
         blocks.append(f"the labels as they might be said are in {suggest}; edit it and give it as --labels")
     elif found.labels <= _PRINTED:
         blocks.append(
-            f"the labels as they might be said (--suggest FILE.yaml writes them):\n{found.suggested.rstrip()}"
+            f"the labels as they might be said (doctor.suggest=FILE.yaml writes them):\n{found.suggested.rstrip()}"
         )
     else:
-        blocks.append("--suggest FILE.yaml writes the labels as they might be said, with descriptions to edit")
+        blocks.append("doctor.suggest=FILE.yaml writes the labels as they might be said, with descriptions to edit")
     return "\n\n".join(blocks)

@@ -46,7 +46,7 @@ class CalibrateSection:
         yield from positive(self, "temperature", "sample")
         yield from not_negative(self, "fit")
         if self.fit and self.temperature != 1:
-            yield Fault("temperature", "is given and fitted too: give --temperature or --fit-temperature")
+            yield Fault("temperature", "is given and fitted too: set calibrate.temperature or calibrate.fit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +70,14 @@ class DecideSection:
             if not 0 < value < 1:
                 yield Fault(f"threshold.{name}".rstrip("."), f"must lie between 0 and 1; found {value:g}")
         if self.abstain is not None and self.target_precision is not None:
-            yield Fault("abstain", "a threshold is given and asked for too: give --abstain or --target-precision")
+            yield Fault(
+                "abstain", "a threshold is given and asked for too: set decide.abstain or decide.target_precision"
+            )
         for name in ("abstain", "target_precision", "curve"):
             if self.multi_label and getattr(self, name) is not None:
                 yield Fault(
-                    name, "is for one label a text. With --multi-label a text may get no label: see --threshold"
+                    name,
+                    "is for one label a text. With decide.multi_label=true a text may get no label: see decide.threshold",
                 )
 
 

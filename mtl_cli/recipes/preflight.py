@@ -73,14 +73,14 @@ def preflight_zeroshot(config: ZeroshotConfig) -> None:
     path = expanded(str(section.file))
     check_file(path)
     columns = {
-        "--text-column": section.text_column,
-        "--label-column": section.label_column,
-        "--labels-column": section.labels_column,
+        "input.text_column": section.text_column,
+        "input.label_column": section.label_column,
+        "input.labels_column": section.labels_column,
     }
     for row in islice(read_file(path, Options(section.delimiter, section.quoting, "input")), 1):
-        for flag, column in columns.items():
+        for key, column in columns.items():
             if column:
-                row.column(column, flag)
+                row.column(column, key)
 
 
 def _extra_faults(config: TrainConfig, *, sweep: bool) -> Iterator[Fault]:

@@ -145,7 +145,7 @@ class _Session:
         """Report keys whose effect only the engine can tell."""
         name = self.config.method.name
         if self.config.cache and not self._method.remembers:
-            log.warning("method %s keeps no scores: --cache has no effect", name)
+            log.warning("method %s keeps no scores: cache has no effect", name)
         unused = {
             "calibrate.sample": not needs_sample,
             "backbone": not self.models.uses_backbone and self.config.run is None,

@@ -79,11 +79,11 @@ def survey(config: ZeroshotConfig, needs_sample: bool, texts: Texts) -> Survey:
         return Survey([], [], "")
     found = texts.survey(config.calibrate.sample, wanted, config.seed)
     if len(found.gold) < wanted:
-        asked = [f"--fit-temperature {config.calibrate.fit}"] * bool(config.calibrate.fit)
-        asked += [f"--target-precision with decide.hold={hold}"] * bool(hold)
+        asked = [f"calibrate.fit={config.calibrate.fit}"] * bool(config.calibrate.fit)
+        asked += [f"decide.target_precision with decide.hold={hold}"] * bool(hold)
         raise DataError(
             f"{' and '.join(asked)} needs {wanted:,} texts with gold labels; in {found.of} there are {len(found.gold):,}. "
-            "Ask for fewer, or name their column with --label-column"
+            "Ask for fewer, or name their column with input.label_column"
         )
     return found
 
@@ -149,7 +149,8 @@ def _tell_prior(
     if lost:
         named = ", ".join(lost[:_SHOWN])
         log.warning(
-            "prior: hardly any text is left for %s; if that is not so, give shares or another --temperature", named
+            "prior: hardly any text is left for %s; if that is not so, give shares or another calibrate.temperature",
+            named,
         )
 
 
@@ -186,6 +187,6 @@ def _warn_unreachable(best: Reachable, rows: int, held: str, config: ZeroshotCon
     shown = math.floor(1000 * best.precision) / 1000
     log.warning(
         "%s: nothing is answered. The best that can be shown is %g, where the most probable %.1f %% are answered (%d of %d right). "
-        "Ask for that (--target-precision %g), hold more gold texts (--hold %d), or look at the labels (`mtl doctor`)",
+        "Ask for that (decide.target_precision=%g), hold out more gold texts (decide.hold=%d), or look at the labels (`mtl doctor`)",
         target, shown, 100 * best.answered / rows, best.right, best.answered, shown, 2 * decide.hold,
     )  # fmt: skip

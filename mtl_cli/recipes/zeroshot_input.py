@@ -165,7 +165,7 @@ class Texts:
         if column and not (self._gold and self._gold.is_decided):
             rows = self._decide(column, rows)
         for row in rows:
-            text = text_of(row, section.text_column, "--text-column")
+            text = text_of(row, section.text_column, "input.text_column")
             names = self._set(row if section.labels_column else None)
             yield Text(text, self._gold_of(row, column, names) if self._has_gold(row, column) else None, names)
 
@@ -187,13 +187,13 @@ class Texts:
             for row in rows:
                 if self._has_gold(row, column):
                     names = self._set(row if self._section.labels_column else None)
-                    yield row, row.column(column, "--label-column"), names
+                    yield row, row.column(column, "input.label_column"), names
         except DataError as error:
             self._fault_of_rows = error
             raise
 
     def _gold_of(self, row: Row, column: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
-        return self._for_gold(lambda gold: gold.of(row, row.column(column, "--label-column"), names))
+        return self._for_gold(lambda gold: gold.of(row, row.column(column, "input.label_column"), names))
 
     def _for_gold(self, do: Callable[[GoldLabels], T]) -> T:
         """Read gold labels; where their column was not named, an error says how to do without."""
@@ -204,7 +204,7 @@ class Texts:
             if self._section.label_column is not None or error is self._fault_of_rows:
                 raise
             raise DataError(
-                f"{str(error).rstrip('.')}. The column was taken for its name; to read no gold labels: --label-column ''"
+                f"{str(error).rstrip('.')}. The column was taken for its name; to read no gold labels: 'input.label_column=\"\"'"
             ) from error
 
     def _set(self, row: Row | None) -> tuple[str, ...]:
@@ -214,9 +214,9 @@ class Texts:
             if not self._labels.common:
                 raise ConfigError("--text has no columns: give its labels with --labels")
             return self._labels.common
-        names = _checked(row, column, "--labels-column", cell_labels) or ()
+        names = _checked(row, column, "input.labels_column", cell_labels) or ()
         if len(names) < self._least:
-            least = "one label" if self._least == 1 else "two labels (or ask with --multi-label)"
+            least = "one label" if self._least == 1 else "two labels (or ask with decide.multi_label=true)"
             raise DataError(
                 f"{row.where}: column '{column}' must hold at least {least}, a list or a|b; found {len(names)}"
             )
@@ -253,7 +253,7 @@ class Texts:
             return rows
         # Where each text has labels of its own, a name is looked for in these later.
         kind = GoldLabels(self._section, column, several=self._several).kind(self._labels.common or names)
-        return rows_by_name(rows, names, column, kind, "--label-column", KEYS)
+        return rows_by_name(rows, names, column, kind, "input.label_column", KEYS)
 
 
 def _checked(row: Row, column: str, of: str, parsed: Callable[[Any], tuple[str, ...] | None]) -> tuple[str, ...] | None:

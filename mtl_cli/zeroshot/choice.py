@@ -168,7 +168,8 @@ class AnyOf(Choice):
     def uniform(self, labels: Sequence[str]) -> np.ndarray:  # noqa: ARG002
         """Not defined: nobody knows how many labels a text has."""
         raise ValueError(
-            "'uniform' says nothing where a text may have several labels: give the share of texts with each, --prior a=0.3,b=0.1"
+            "'uniform' says nothing where a text may have several labels: give the share of texts with each, "
+            "prior=shares 'prior.shares={a: .3, b: .1}'"
         )
 
     def offset_groups(self, logits_NL: np.ndarray) -> np.ndarray | None:

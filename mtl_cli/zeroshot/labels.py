@@ -152,7 +152,9 @@ def make_labels(
         check_names([str(name) for name in given])
         given = dict.fromkeys(map(str, given))
     if not given or len(given) < least:
-        number, hint = ("one label", "") if least == 1 else ("two labels", ", or ask for one alone with --multi-label")
+        number, hint = (
+            ("one label", "") if least == 1 else ("two labels", ", or ask for one alone with decide.multi_label=true")
+        )
         raise ConfigError(
             f"--labels: there must be at least {number}; found {len(given or {})}. Write --labels pos,neg{hint}"
         )

@@ -355,7 +355,7 @@ def test_several_machines_without_an_address(mtl, monkeypatch):
         ("check", "--config-dir", "x" * 300, "task=rte"),
         ("check", f"data.root={'x' * 300}", "data.source=local", "task=rte", "backbone=tiny"),
         ("train", "backbone=hf", f"backbone.path={'x' * 300}", "data.source=bundled", "task=rte"),
-        ("zeroshot", "--labels", "a,b", "--text", "t", "--model", "x" * 300),
+        ("zeroshot", "--labels", "a,b", "--text", "t", f"method.path={'x' * 300}"),
     ],
 )
 def test_a_path_that_the_system_refuses_is_told_and_cut(mtl, words):

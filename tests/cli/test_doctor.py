@@ -41,13 +41,13 @@ def test_labels_alone_are_looked_at_and_what_is_missing_is_said(doctor):
     assert "'not spam' is 'spam' with a negation" in found
     assert '"card_arrival=card arrival"' in found
     assert "not seen what the engine makes of texts: give some with --file or --text, labels are not needed." in found
-    assert "the labels as they might be said (--suggest FILE.yaml writes them):" in found
+    assert "the labels as they might be said (doctor.suggest=FILE.yaml writes them):" in found
     assert '  text: "card arrival"' in found
 
 
 def test_texts_show_what_the_engine_does_with_the_labels(doctor, tmp_path):
     (tmp_path / "t.txt").write_text("".join(f"text number {i}\n" for i in range(30)))
-    found = json.loads(doctor("--labels", "good,Good", "--file", "t.txt", "--sample", "20", "--json").out)
+    found = json.loads(doctor("--labels", "good,Good", "--file", "t.txt", "doctor.sample=20", "--json").out)
     assert (found["labels"], found["texts"]) == (2, 20)
     assert found["findings"][0]["found"] == "'good', 'Good' differ in case or punctuation alone"
     assert not any("makes of texts" in reason for reason in found["left_out"])
@@ -56,7 +56,7 @@ def test_texts_show_what_the_engine_does_with_the_labels(doctor, tmp_path):
 
 def test_the_suggestion_is_written_and_read_back(doctor, mtl, tmp_path, wordnet):
     words = ("--labels", "crane,card_arrival", "--text", "a", "--text", "b")
-    found = doctor(*words, "--suggest", "better.yaml")
+    found = doctor(*words, "doctor.suggest=better.yaml")
     better = yaml.safe_load((tmp_path / "better.yaml").read_text())
     assert better["card_arrival"] == {"text": "card arrival"}
     assert better["crane"] is None
@@ -72,7 +72,7 @@ def test_shares_before_and_after_are_those_of_the_answers(doctor, mtl, tmp_path)
     texts = [f"{'ab' * i} {i}" for i in range(12)]
     (tmp_path / "t.txt").write_text("\n".join(texts) + "\n")
     words = ("--file", "t.txt", "out.folder=never")
-    found = json.loads(doctor("--labels", "one_two,other_word", *words, "--json", "--suggest", "b.yaml").out)
+    found = json.loads(doctor("--labels", "one_two,other_word", *words, "--json", "doctor.suggest=b.yaml").out)
     for labels, key in (("one_two,other_word", "now"), ("b.yaml", "suggested")):
         answers = [
             json.loads(line) for line in mtl("zeroshot", "backbone=tiny", "--labels", labels, *words).out.splitlines()
@@ -128,7 +128,7 @@ def test_labels_that_an_engine_refuses_are_still_looked_at(doctor, trained, tmp_
 def test_odd_labels_do_no_harm(doctor, tmp_path):
     names = ["{}", "a, b", "日本語", "🙂", "смысл", "x" * 3000, "ünï", '"q"']
     (tmp_path / "l.yaml").write_text(yaml.safe_dump(names, allow_unicode=True, width=10**6))
-    found = json.loads(doctor("--labels", "l.yaml", "--text", "x", "--json", "--suggest", "s.yaml").out)
+    found = json.loads(doctor("--labels", "l.yaml", "--text", "x", "--json", "doctor.suggest=s.yaml").out)
     assert found["labels"] == len(names)
     assert set(yaml.safe_load((tmp_path / "s.yaml").read_text())) == set(names)
 
@@ -142,6 +142,6 @@ def test_what_cannot_be_asked_is_refused(doctor, mtl):
 
 
 def test_the_config_is_that_of_zeroshot_with_a_section_of_its_own(doctor):
-    shown = yaml.safe_load(doctor("--labels", "a,b", "--sample", "7", "--cfg").out)
+    shown = yaml.safe_load(doctor("--labels", "a,b", "doctor.sample=7", "--cfg").out)
     assert shown["doctor"]["sample"] == 7
     assert shown["batch_tokens"] == 1024

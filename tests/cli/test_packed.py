@@ -94,7 +94,7 @@ def test_labels_are_scored_by_the_packed_head_the_same_alone_and_together(traine
         words = (
             "method=nli",
             f"run={trained}",
-            "--multi-label",
+            "decide.multi_label=true",
             "--template",
             "{}",
             "--labels",

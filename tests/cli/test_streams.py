@@ -47,7 +47,7 @@ def run(monkeypatch, capsys, tmp_path, cache):
         ("runs", "ls", "--json", "."),
         ("check", *TINY, "task=rte"),
         (*ASK, "--text", "x"),
-        (*ASK, "--text", "x", "--format", "table"),
+        (*ASK, "--text", "x", "format=table"),
         ("doctor", "--labels", "a,b", "backbone=tiny", "-q"),
     ],
     ids=" ".join,

@@ -101,7 +101,7 @@ def test_pos_and_neg_are_read_as_words_and_said_so(ask):
     ],
 )
 def test_labels_that_cannot_be_meant_are_refused(refused, labels, message):
-    assert message in refused("--text", "x", "--format", "table", labels=labels)
+    assert message in refused("--text", "x", "format=table", labels=labels)
 
 
 def test_without_labels_two_are_asked_for(mtl):
@@ -125,7 +125,7 @@ def test_files_of_rows_are_read_by_column(ask, tmp_path, suffix):
     from tests.cli.test_train import write as write_rows
 
     write_rows(tmp_path / f"t.{suffix}", [{"title": "one", "n": "1"}, {"title": "zwei ☕", "n": "2"}])
-    found = ask("--file", f"t.{suffix}", "--text-column", "title")
+    found = ask("--file", f"t.{suffix}", "input.text_column=title")
     assert texts_of(found) == ["one", "zwei ☕"]
     assert all(a.keys() == {"text", "label", "scores"} for a in found.answers)
 
@@ -176,7 +176,7 @@ def test_a_pipe_is_read_and_answered_in_json_lines(cache, tmp_path):
         (b'{"text": "one"}\n{"text": \n', "standard input:2: broken JSON"),
         (
             b'{"txt": "one"}\n',
-            "standard input:1: --text-column reads column 'text', which is missing. Columns here: txt",
+            "standard input:1: input.text_column reads column 'text', which is missing. Columns here: txt",
         ),
         (b'{"text": null}\n', "standard input:1: column 'text' is null"),
     ],
@@ -203,7 +203,7 @@ def test_what_is_wrong_with_a_file_is_not_blamed_on_its_gold_labels(refused, tmp
     (tmp_path / "bad.jsonl").write_text('{"text": "a", "label": "good"}\n{\n')
     message = refused("--file", file)
     assert found in message
-    assert "--label-column" not in message
+    assert "input.label_column" not in message
     assert len(message) < 400
 
 
@@ -314,7 +314,7 @@ def test_gold_labels_give_accuracy_and_macro_f1_on_standard_error(ask, tmp_path)
 def test_gold_labels_may_be_ids_or_missing(ask, tmp_path, suffix):
     (tmp_path / "g.csv").write_text("text,y\na,1\nb,0\nc,\nd,-1\n")
     write(tmp_path / "g.jsonl", [{"text": t, "y": y} for t, y in zip("abcd", (1, 0, None, -1), strict=True)])
-    found = ask("--file", f"g.{suffix}", "--label-column", "y")
+    found = ask("--file", f"g.{suffix}", "input.label_column=y")
     assert [a.get("gold") for a in found.answers] == ["bad", "good", None, None]
     assert next(line for line in found.err.splitlines() if "accuracy" in line).split()[-1] == "2"
 
@@ -356,11 +356,14 @@ def test_lists_of_gold_ids_and_texts_with_labels_of_their_own_are_read_by_the_fi
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [[0], [0, 1]]}, features).to_parquet(
         tmp_path / "g.parquet"
     )
-    assert [a["gold"] for a in ask("--file", "g.parquet", "--multi-label").answers] == [["bad"], ["good", "bad"]]
+    assert [a["gold"] for a in ask("--file", "g.parquet", "decide.multi_label=true").answers] == [
+        ["bad"],
+        ["good", "bad"],
+    ]
     features = datasets.Features(text=text, label=label, own=datasets.Sequence(text))
     rows = {"text": ["a", "b"], "label": [0, 1], "own": [["good", "bad"]] * 2}
     datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "h.parquet")
-    result = mtl("zeroshot", "backbone=tiny", "bootstrap=20", "--file", "h.parquet", "--labels-column", "own")
+    result = mtl("zeroshot", "backbone=tiny", "bootstrap=20", "--file", "h.parquet", "input.labels_column=own")
     assert result.code == 0, result.err
     assert [json.loads(line)["gold"] for line in result.out.splitlines()] == ["bad", "good"]
 
@@ -368,14 +371,14 @@ def test_lists_of_gold_ids_and_texts_with_labels_of_their_own_are_read_by_the_fi
 @pytest.mark.parametrize("lists", [[[0, 1], [1, 0]], [[True, False], [False, True]]], ids=str)
 def test_gold_lists_that_may_say_yes_or_no_to_each_label_are_refused(refused, tmp_path, lists):
     write(tmp_path / "g.jsonl", [{"text": "a", "label": label} for label in lists])
-    message = refused("--file", "g.jsonl", "--multi-label")
+    message = refused("--file", "g.jsonl", "decide.multi_label=true")
     assert "as the labels that apply, and as yes or no to each label" in message
     assert "set input.label_values=ids" in message
 
 
 def test_a_gold_list_that_is_nested_without_end_is_no_list(refused, tmp_path):
     (tmp_path / "g.csv").write_text(f"text,label\na,{'[' * 100_000}\n")
-    assert "is outside the label set" in refused("--file", "g.csv", "--multi-label")
+    assert "is outside the label set" in refused("--file", "g.csv", "decide.multi_label=true")
 
 
 def test_a_stream_is_read_as_its_first_rows_are_and_a_later_value_that_contradicts_them_is_refused(mtl, stdin):
@@ -393,7 +396,7 @@ def test_a_stream_is_read_as_its_first_rows_are_and_a_later_value_that_contradic
 
 def test_several_gold_labels_may_be_ids(ask, tmp_path):
     write(tmp_path / "g.jsonl", [{"text": t, "label": y} for t, y in zip("abc", ([0, 1], [1], []), strict=True)])
-    found = ask("--file", "g.jsonl", "--multi-label")
+    found = ask("--file", "g.jsonl", "decide.multi_label=true")
     assert [a["gold"] for a in found.answers] == [["good", "bad"], ["bad"], []]
 
 
@@ -407,8 +410,8 @@ def test_an_unknown_gold_label_names_file_and_line(refused, tmp_path):
 
 def test_a_label_column_that_is_not_there_is_told(refused, tmp_path):
     (tmp_path / "g.csv").write_text("text,labels\na,good\n")
-    assert "g.csv:2: --label-column reads column 'label', which is missing" in refused(
-        "--file", "g.csv", "--label-column", "label"
+    assert "g.csv:2: input.label_column reads column 'label', which is missing" in refused(
+        "--file", "g.csv", "input.label_column=label"
     )
 
 
@@ -421,8 +424,7 @@ def test_a_table_has_columns_that_stand_under_their_heads(mtl):
         "backbone=tiny",
         "--labels",
         "good,ok,b",
-        "--format",
-        "table",
+        "format=table",
         *said(["a  b\nc", "x" * 100]),
     )
     head, rule, *rows = mtl(*words).out.splitlines()
@@ -439,7 +441,7 @@ def test_on_a_terminal_the_answer_is_a_table(mtl, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     words = ("zeroshot", "backbone=tiny", "--labels", "good,bad", "--text", "x")
     assert mtl(*words).out.startswith("label  score  next")
-    assert mtl(*words, "--format", "jsonl").out.startswith('{"text"')
+    assert mtl(*words, "format=jsonl").out.startswith('{"text"')
 
 
 def test_cfg_shows_what_the_flags_set_and_runs_nothing(mtl):
@@ -452,7 +454,7 @@ def test_cfg_shows_what_the_flags_set_and_runs_nothing(mtl):
 
 
 def test_a_wrong_format_is_told(refused):
-    assert "format: 'josn' is not one of 'auto', 'table', 'jsonl'" in refused("--text", "x", "--format", "josn")
+    assert "format: 'josn' is not one of 'auto', 'table', 'jsonl'" in refused("--text", "x", "format=josn")
 
 
 def test_answers_keep_the_texts_own_letters(mtl):
@@ -480,8 +482,8 @@ def test_ids_of_gold_labels_are_told_how_they_are_read(mtl, tmp_path):
 def test_a_column_that_happens_to_be_called_label_can_be_left_out(mtl, tmp_path):
     file = csv_of(tmp_path, ("a film", "World"))
     result = mtl("zeroshot", "backbone=tiny", "--labels", "pos,neg", "--file", file)
-    assert (result.code, "to read no gold labels: --label-column ''" in result.err) == (2, True)
-    assert mtl("zeroshot", "backbone=tiny", "--labels", "pos,neg", "--file", file, "--label-column", "").code == 0
+    assert (result.code, "to read no gold labels: 'input.label_column=\"\"'" in result.err) == (2, True)
+    assert mtl("zeroshot", "backbone=tiny", "--labels", "pos,neg", "--file", file, 'input.label_column=""').code == 0
 
 
 def test_labels_that_are_not_told_apart_are_named(mtl):
@@ -491,13 +493,13 @@ def test_labels_that_are_not_told_apart_are_named(mtl):
 
 
 def test_a_cache_that_an_engine_does_not_use_is_told(mtl):
-    result = mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", "--cache")
-    assert "method embed keeps no scores: --cache has no effect" in result.err
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", "cache=true")
+    assert "method embed keeps no scores: cache has no effect" in result.err
 
 
-@pytest.mark.parametrize(("flag", "key"), [("--curve", "decide.curve"), ("--words", "words_file")])
-def test_a_file_that_could_not_be_written_at_the_end_is_told_at_the_beginning(mtl, flag, key):
-    result = mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", flag, "/nowhere/x.csv")
+@pytest.mark.parametrize("key", ["decide.curve", "words_file"])
+def test_a_file_that_could_not_be_written_at_the_end_is_told_at_the_beginning(mtl, key):
+    result = mtl("zeroshot", "backbone=tiny", "--labels", "a,b", "--text", "x", f"{key}=/nowhere/x.csv")
     assert (result.code, result.out) == (2, "")
     assert f"{key}: there is no folder /nowhere" in result.err
 

@@ -36,7 +36,7 @@ def answers(result):
 
 def test_an_endpoint_answers_and_explains(ask):
     with serving() as server:
-        found = answers(ask(server, *TEXTS, "--prior", "none", "--explain"))
+        found = answers(ask(server, *TEXTS, "prior=none", "explain=true"))
     assert [answer["text"] for answer in found] == ["Shares fell", "What a goal", ""]
     for answer in found:
         scores = {n: sum(likelihood(f"Text: {answer['text']}\nTopic:", f" {n}")) for n in ("sports", "business")}
@@ -52,9 +52,9 @@ def test_an_endpoint_answers_and_explains(ask):
 def test_batch_calibration_is_the_default_and_none_wins(ask):
     with serving() as server:
         calibrated = ask(server, *TEXTS, "prior.least=2")
-        plain = ask(server, *TEXTS, "--prior", "none")
+        plain = ask(server, *TEXTS, "prior=none")
         count = len(server.seen)
-        again = ask(server, *TEXTS, "--prior", "none")
+        again = ask(server, *TEXTS, "prior=none")
         assert len(server.seen) == count + 1, "answers are kept but for the first question"
     assert "prior    sample" in calibrated.err
     assert "prior    " not in plain.err

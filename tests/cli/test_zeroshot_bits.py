@@ -92,7 +92,7 @@ CASES = [
 def test_a_run_that_was_stopped_anywhere_and_a_stream_give_the_bits_of_the_whole_run(
     ask, models, tmp_path, engine, prior, block
 ):
-    words = (*models[engine], "--prior", prior, "--fit-temperature", "12")
+    words = (*models[engine], f"prior={prior}", "calibrate.fit=12")
     outputs = tmp_path / "outputs"
     ask(*words, "--out", "whole", block=block)
     whole = answers(outputs / "whole")
@@ -109,17 +109,17 @@ def test_a_run_that_was_stopped_anywhere_and_a_stream_give_the_bits_of_the_whole
 
 @pytest.mark.parametrize(("engine", "prior"), CASES[4:])
 def test_a_cache_that_is_cold_or_warm_gives_the_bits_of_a_run_without(ask, models, tmp_path, engine, prior):
-    words = (*models[engine], "--prior", prior)
+    words = (*models[engine], f"prior={prior}")
     outputs = tmp_path / "outputs"
     ask(*words, "--out", "plain")
-    ask(*words, "--cache", "--out", "cold")
+    ask(*words, "cache=true", "--out", "cold")
     shutil.rmtree(tmp_path / "cache")
-    ask(*words, "--cache", "--out", "other", labels="b,a,c")
-    ask(*words, "--cache", "--out", "another", f"batch_tokens={SMALL}")
-    ask(*words, "--cache", "--out", "partly warm")
-    ask(*words, "--cache", "--out", "warm")
+    ask(*words, "cache=true", "--out", "other", labels="b,a,c")
+    ask(*words, "cache=true", "--out", "another", f"batch_tokens={SMALL}")
+    ask(*words, "cache=true", "--out", "partly warm")
+    ask(*words, "cache=true", "--out", "warm")
     cut(outputs / "plain", outputs / "cut", SMALL + 3)
-    ask(*words, "--cache", "--out", "cut", "out.if_exists=resume")
+    ask(*words, "cache=true", "--out", "cut", "out.if_exists=resume")
     runs = ("plain", "cold", "partly warm", "warm", "cut")
     assert {answers(outputs / run) for run in runs} == {answers(outputs / "plain")}
 

@@ -15,9 +15,7 @@ def ask(mtl, tmp_path):
     path = save(tmp_path / "model", gain=2.0)
 
     def call(*words):
-        return mtl(
-            "zeroshot", "method=causal", f"method.path={path}", "--labels", "film,food", "--format", "jsonl", *words
-        )
+        return mtl("zeroshot", "method=causal", f"method.path={path}", "--labels", "film,food", "format=jsonl", *words)
 
     return call
 
@@ -31,7 +29,7 @@ def test_batch_calibration_is_its_prior_unless_another_is_named(ask):
     calibrated = ask(*TEXTS)
     assert "prior    sample" in calibrated.err
     assert "1 texts were longer" in calibrated.err
-    raw = ask(*TEXTS, "--prior", "none")
+    raw = ask(*TEXTS, "prior=none")
     assert "prior    " not in raw.err
     log_p = np.log(scores(raw))
     shifted = log_p - log_p.mean(axis=0)

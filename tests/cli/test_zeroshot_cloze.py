@@ -7,7 +7,7 @@ from tests.model.test_masked import random_masked, saved
 
 def test_a_masked_language_model_answers_and_explains(mtl, tmp_path):
     path = saved(tmp_path / "model", random_masked())
-    words = ("--labels", "film,food", "--text", "What a film!", "--text", "x" * 400, "--explain")
+    words = ("--labels", "film,food", "--text", "What a film!", "--text", "x" * 400, "explain=true")
     result = mtl("zeroshot", "method=cloze", f"method.path={path}", *words)
     assert result.code == 0, result.err
     first, long = map(json.loads, result.out.splitlines())

@@ -6,6 +6,7 @@ import json
 import pytest
 
 BASE = ("zeroshot", "--labels", "pos,neg", "backbone=tiny")
+SHARES = ("prior=shares", "prior.shares={pos: .7, neg: .3}")
 GOLD = [(f"a text number {i} about {'joy' if i % 3 else 'grief'}", "pos" if i % 3 else "neg") for i in range(60)]
 
 
@@ -24,10 +25,10 @@ def answers(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("prior", ["uniform", "em", "sample", "pos=.7,neg=.3"])
+@pytest.mark.parametrize("prior", [("prior=uniform",), ("prior=em",), ("prior=sample",), SHARES])
 def test_a_sorted_file_is_answered_as_a_mixed_one_whatever_the_prior(mtl, gold, prior):
-    mixed = mtl(*BASE, "--file", gold(GOLD), "--prior", prior)
-    ordered = mtl(*BASE, "--file", gold(sorted(GOLD, key=lambda row: row[1]), "sorted.csv"), "--prior", prior)
+    mixed = mtl(*BASE, "--file", gold(GOLD), *prior)
+    ordered = mtl(*BASE, "--file", gold(sorted(GOLD, key=lambda row: row[1]), "sorted.csv"), *prior)
     assert mixed.code == ordered.code == 0, mixed.err + ordered.err
     one, other = ({a["text"]: a["scores"] for a in answers(r.out)} for r in (mixed, ordered))
     assert one.keys() == other.keys()
@@ -36,20 +37,20 @@ def test_a_sorted_file_is_answered_as_a_mixed_one_whatever_the_prior(mtl, gold, 
 
 
 def test_known_shares_are_those_of_the_mean_prediction(mtl, gold):
-    result = mtl(*BASE, "--file", gold(GOLD), "--prior", "pos=.7,neg=.3")
+    result = mtl(*BASE, "--file", gold(GOLD), *SHARES)
     found = answers(result.out)
     assert sum(a["scores"]["pos"] for a in found) / len(found) == pytest.approx(0.7, abs=1e-4)
 
 
 def test_texts_below_the_probability_get_no_label_but_all_scores(mtl, gold):
-    result = mtl(*BASE, "--file", gold(GOLD), "--abstain", "0.999999")
+    result = mtl(*BASE, "--file", gold(GOLD), "decide.abstain=0.999999")
     assert {a["label"] for a in answers(result.out)} == {None}
     assert all(set(a["scores"]) == {"pos", "neg"} for a in answers(result.out))
     assert "none of the 60 rows with gold labels was answered" in result.err
 
 
 def test_rows_that_a_temperature_is_fitted_on_are_in_no_score(mtl, gold):
-    result = mtl(*BASE, "--file", gold(GOLD), "--fit-temperature", "20")
+    result = mtl(*BASE, "--file", gold(GOLD), "calibrate.fit=20")
     assert result.code == 0, result.err
     assert sum(a.get("held", False) for a in answers(result.out)) == 20
     assert "temperature" in result.err
@@ -57,7 +58,7 @@ def test_rows_that_a_temperature_is_fitted_on_are_in_no_score(mtl, gold):
 
 
 def test_several_labels_do_not_depend_on_one_another(mtl):
-    words = ("zeroshot", "backbone=tiny", "--multi-label", "--text", "a text about joy")
+    words = ("zeroshot", "backbone=tiny", "decide.multi_label=true", "--text", "a text about joy")
     two, three = mtl(*words, "--labels", "pos,neg"), mtl(*words, "--labels", "neg,other,pos")
     assert two.code == three.code == 0, two.err + three.err
     one, other = answers(two.out)[0]["scores"], answers(three.out)[0]["scores"]
@@ -65,7 +66,7 @@ def test_several_labels_do_not_depend_on_one_another(mtl):
 
 
 def test_a_run_folder_holds_the_answers_and_is_not_filled_twice(mtl, gold):
-    path, words = gold(GOLD), (*BASE, "--prior", "uniform", "--out", "mine")
+    path, words = gold(GOLD), (*BASE, "prior=uniform", "--out", "mine")
     result = mtl(*words, "--file", path)
     assert result.code == 0, result.err
     assert result.out == "outputs/mine\n"
@@ -81,7 +82,7 @@ def test_a_run_folder_holds_the_answers_and_is_not_filled_twice(mtl, gold):
 
 
 def test_a_run_folder_that_was_cut_off_goes_on_behind_its_last_whole_answer(mtl, gold):
-    path, words = gold(GOLD), (*BASE, "--prior", "uniform", "--out", "mine")
+    path, words = gold(GOLD), (*BASE, "prior=uniform", "--out", "mine")
     run = mtl(*words, "--file", path).run
     whole = (run / "predictions" / "input.jsonl").read_bytes()
     (run / "summary.json").unlink()
@@ -133,12 +134,11 @@ def test_a_run_folder_refuses_to_go_on_over_another_input(mtl, gold):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--prior", "pos=.7,nig=.3"), "nig"),
-        (("--prior", "pos=x,neg=.3"), "the share of 'pos' must be a number"),
-        (("--prior", "unifrom"), "uniform"),
-        (("--threshold", "0.4"), "--threshold is for --multi-label"),
-        (("--target-precision", "0.95", "--hold", "5"), "5 rows cannot show a precision of 0.95"),
-        (("--fit-temperature", "500"), "needs 500 texts with gold labels"),
+        (("prior=shares", "prior.shares={pos: .7, nig: .3}"), "nig"),
+        (("prior=shares", 'prior.shares="pos=x,neg=.3"'), "the share of 'pos' must be a number"),
+        (("prior=unifrom",), "uniform"),
+        (("decide.target_precision=0.95", "decide.hold=5"), "5 rows cannot show a precision of 0.95"),
+        (("calibrate.fit=500",), "needs 500 texts with gold labels"),
     ],
 )
 def test_what_cannot_be_is_said(mtl, gold, words, message):
@@ -149,14 +149,14 @@ def test_what_cannot_be_is_said(mtl, gold, words, message):
 
 
 def test_a_precision_that_cannot_be_shown_is_answered_with_the_best_that_can(mtl, gold):
-    words = ("--file", gold(GOLD), "--hold", "45", "bootstrap=20")
-    result = mtl(*BASE, *words, "--target-precision", "0.94")
+    words = ("--file", gold(GOLD), "decide.hold=45", "bootstrap=20")
+    result = mtl(*BASE, *words, "decide.target_precision=0.94")
     assert result.code == 0, result.err
     line = next(line for line in result.err.splitlines() if "no threshold shows a precision of 0.94" in line)
     assert "on 45 held gold texts (confidence 0.9): nothing is answered. The best that can be shown is " in line
-    assert "hold more gold texts (--hold 90)" in line
-    best = line.partition("(--target-precision ")[2].partition(")")[0]
-    again = mtl(*BASE, *words, "--target-precision", best)
+    assert "hold out more gold texts (decide.hold=90)" in line
+    best = line.partition("(decide.target_precision=")[2].partition(")")[0]
+    again = mtl(*BASE, *words, f"decide.target_precision={best}")
     assert f"reaches a precision of {best} on 45 held gold texts" in again.err
 
 
@@ -167,7 +167,7 @@ def test_keys_without_effect_are_reported(mtl, gold):
     assert "warning  split has no effect: no task is named whose rows would be read (task=NAME)" in result.err
     assert "warning  calibrate.sample has no effect: method embed does not use it" in result.err
     assert "out.if_exists has no effect" in result.err
-    assert "has no effect" not in mtl(*BASE, "--file", gold(GOLD), "calibrate.sample=9", "--prior", "sample").err
+    assert "has no effect" not in mtl(*BASE, "--file", gold(GOLD), "calibrate.sample=9", "prior=sample").err
     bare = mtl(*BASE, "--text", "x", "bootstrap=7")
     assert "bootstrap has no effect: no row that is scored has a gold label" in bare.err
 
@@ -175,7 +175,7 @@ def test_keys_without_effect_are_reported(mtl, gold):
 def test_a_limit_takes_the_same_rows_of_a_file_for_every_seed_and_the_first_of_a_stream(mtl, gold, monkeypatch):
     path = gold(GOLD)
     words = ("--file", path, "limit=7", "out.folder=never")
-    few, other = mtl(*BASE, *words), mtl(*BASE, *words, "seed=5", "--prior", "sample")
+    few, other = mtl(*BASE, *words), mtl(*BASE, *words, "seed=5", "prior=sample")
     assert few.code == 0, few.err
     texts = [answer["text"] for answer in answers(few.out)]
     assert texts == [answer["text"] for answer in answers(other.out)]

@@ -80,13 +80,13 @@ def test_standard_input_cannot_be_read_twice(mtl):
 
 def test_an_ensemble_answers_with_its_members_and_says_which_spoke(mtl, gold):
     members = 'method.members=["method=embed", "method=embed backbone.width=48"]'
-    words = ("method=ensemble", members, "--labels", "good,bad", "--file", gold, "--explain")
+    words = ("method=ensemble", members, "--labels", "good,bad", "--file", gold, "explain=true")
     result = mtl("zeroshot", *TINY, *words)
     assert result.code == 0, result.err
     answers = [json.loads(line) for line in result.out.splitlines()]
     assert {answer["because"]["what"] for answer in answers} <= {"embed 1", "embed 2"}
     assert "agree on the best label of embed 1 and embed 2" in result.err
-    shuffled = mtl("zeroshot", *TINY, *words[:4], "--file", gold, "--label-column", "", "--explain")
+    shuffled = mtl("zeroshot", *TINY, *words[:4], "--file", gold, 'input.label_column=""', "explain=true")
     assert [json.loads(line)["scores"] for line in shuffled.out.splitlines()] == [
         answer["scores"] for answer in answers
     ]

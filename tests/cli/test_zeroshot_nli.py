@@ -47,7 +47,7 @@ def test_labels_stand_in_a_sentence_and_a_template_replaces_it(ask, trained):
 
 
 def test_several_labels_a_text_have_each_a_probability(ask, trained):
-    (found,) = scores(ask(f"run={trained}", "method.task=rte", "--multi-label", "--text", "x"))
+    (found,) = scores(ask(f"run={trained}", "method.task=rte", "decide.multi_label=true", "--text", "x"))
     assert abs(sum(found.values()) - 1) > 0.1
 
 

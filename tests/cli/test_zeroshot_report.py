@@ -49,23 +49,25 @@ def test_the_report_has_matthews_a_confusion_matrix_and_the_calibration_error(as
 
 
 def test_a_text_scores_the_same_alone_and_with_others_under_one_decision(ask):
-    words = ("--temperature", "3", "--abstain", "0.6")
+    words = ("calibrate.temperature=3", "decide.abstain=0.6")
     together, _ = ask(ROWS, *words)
     alone, _ = ask(ROWS[7:8], *words)
     assert list(alone[0]["scores"].values()) == pytest.approx(list(together[7]["scores"].values()), abs=2e-6)
     assert alone[0]["label"] == together[7]["label"]
 
 
-@pytest.mark.parametrize("prior", ["uniform", "em", "sample", "a=.3,b=.7"])
+@pytest.mark.parametrize(
+    "prior", [("prior=uniform",), ("prior=em",), ("prior=sample",), ("prior=shares", "prior.shares={a: .3, b: .7}")]
+)
 def test_the_order_of_the_labels_permutes_the_scores_under_a_prior(ask, prior):
-    one, _ = ask(ROWS, "--prior", prior, labels="a,b")
-    other, _ = ask(ROWS, "--prior", prior, labels="b,a")
+    one, _ = ask(ROWS, *prior, labels="a,b")
+    other, _ = ask(ROWS, *prior, labels="b,a")
     for x, y in zip(one, other, strict=True):
         assert [x["scores"]["a"], x["scores"]["b"]] == pytest.approx([y["scores"]["a"], y["scores"]["b"]], abs=1e-5)
 
 
 def test_a_threshold_for_a_precision_is_found_on_rows_that_no_score_counts(ask, tmp_path):
-    words = ("--fit-temperature", "10", "--target-precision", "0.3", "--hold", "20", "--curve", "c.csv")
+    words = ("calibrate.fit=10", "decide.target_precision=0.3", "decide.hold=20", "decide.curve=c.csv")
     answers, err = ask(ROWS, *words)
     assert sum(a.get("held", False) for a in answers) == 30
     reported = [a for a in answers if "held" not in a]
@@ -100,7 +102,7 @@ def test_rows_may_have_label_sets_of_their_own(ask):
         {"text": "x", "labels": "c|d|a"},
         {"text": "x", "labels": '["e|f", "g, h"]', "label": "e|f"},
     ]
-    answers, err = ask(rows, "--labels-column", "labels", labels=None)
+    answers, err = ask(rows, "input.labels_column=labels", labels=None)
     assert [list(a["scores"]) for a in answers] == [["a", "b"], ["c", "d", "a"], ["e|f", "g, h"]]
     (same,), _ = ask([{"text": "x"}], labels="c,d,a")
     assert list(answers[1]["scores"].values()) == pytest.approx(list(same["scores"].values()), abs=1e-5)
@@ -109,10 +111,10 @@ def test_rows_may_have_label_sets_of_their_own(ask):
 
 def test_a_row_s_label_set_that_is_none_names_its_line(mtl, tmp_path):
     (tmp_path / "r.csv").write_text("text,labels\nx,a|b\nx,a\n")
-    result = mtl(*WORDS, "--file", "r.csv", "--labels-column", "labels")
+    result = mtl(*WORDS, "--file", "r.csv", "input.labels_column=labels")
     assert "r.csv:3: column 'labels' must hold at least two labels" in result.err
     assert result.code == 2
-    refused = mtl(*WORDS, "--file", "r.csv", "--labels-column", "labels", "--prior", "em")
+    refused = mtl(*WORDS, "--file", "r.csv", "input.labels_column=labels", "prior=em")
     assert "prior: needs one label set for all texts" in refused.err
 
 
@@ -121,7 +123,7 @@ def test_a_row_s_label_set_that_is_none_names_its_line(mtl, tmp_path):
 
 def test_several_labels_are_scored_against_lists_and_bars(ask):
     rows = [{"text": "one", "label": ["a", "c"]}, {"text": "two", "label": "b|a"}, {"text": "three", "label": []}]
-    answers, err = ask(rows, "--multi-label", "--threshold", "0.5", labels="a,b,c")
+    answers, err = ask(rows, "decide.multi_label=true", "decide.threshold=0.5", labels="a,b,c")
     assert [a["gold"] for a in answers] == [["a", "c"], ["a", "b"], []]
     has = [[[n in a[key] for n in "abc"] for a in answers] for key in ("gold", "labels")]
     assert score(err, "micro_f1")[0] == pytest.approx(100 * f1_score(*map(np.array, has), average="micro"), abs=0.051)
@@ -129,17 +131,17 @@ def test_several_labels_are_scored_against_lists_and_bars(ask):
 
 
 def test_one_label_alone_is_a_question_where_there_may_be_several(ask, mtl):
-    (one,), _ = ask([{"text": "x"}], "--multi-label", labels="a")
-    (both,), _ = ask([{"text": "x"}], "--multi-label", labels="b,a")
+    (one,), _ = ask([{"text": "x"}], "decide.multi_label=true", labels="a")
+    (both,), _ = ask([{"text": "x"}], "decide.multi_label=true", labels="b,a")
     assert one["scores"]["a"] == pytest.approx(both["scores"]["a"], abs=1e-5)
-    assert "ask for one alone with --multi-label" in mtl(*WORDS, "--labels", "a", "--text", "x").err
-    table = mtl(*WORDS, "--labels", "a", "--text", "x", "--multi-label", "--format", "table")
+    assert "ask for one alone with decide.multi_label=true" in mtl(*WORDS, "--labels", "a", "--text", "x").err
+    table = mtl(*WORDS, "--labels", "a", "--text", "x", "decide.multi_label=true", "format=table")
     assert table.out.splitlines()[-1].endswith("  x")
 
 
 def test_a_gold_label_outside_the_set_names_its_line(mtl, tmp_path):
     (tmp_path / "r.csv").write_text("text,label\nx,a|z\n")
-    result = mtl(*WORDS, "--file", "r.csv", "--labels", "a,b", "--multi-label")
+    result = mtl(*WORDS, "--file", "r.csv", "--labels", "a,b", "decide.multi_label=true")
     assert "r.csv:2: column 'label', gold label 'z' is outside the label set: a, b" in result.err
 
 
@@ -151,7 +153,7 @@ def test_a_gold_label_outside_the_set_names_its_line(mtl, tmp_path):
 def test_a_stop_loses_no_whole_answer_and_the_rest_is_answered_to_the_same_end(mtl, cache, tmp_path, number, code):
     rows = [{"text": f"row {i} " + "y" * 200, "label": "ab"[i % 2]} for i in range(2500)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    words = [*WORDS, "--file", "rows.jsonl", "--labels", "a,b", "--prior", "uniform", "batch_tokens=512"]
+    words = [*WORDS, "--file", "rows.jsonl", "--labels", "a,b", "prior=uniform", "batch_tokens=512"]
     written = tmp_path / "outputs/cut/predictions/input.jsonl"
     child = subprocess.Popen(
         [sys.executable, "-m", "mtl_cli.cli.app", *words, "--out", "cut"],
@@ -197,7 +199,7 @@ finally:
 def test_a_stream_of_20_000_lines_takes_the_memory_of_2_000(cache, tmp_path):
     def peak(lines):
         child = subprocess.run(
-            [sys.executable, "-c", PEAK, *WORDS, "--labels", "a,b", "--prior", "sample"],
+            [sys.executable, "-c", PEAK, *WORDS, "--labels", "a,b", "prior=sample"],
             input="".join(f"line {i}\n" for i in range(lines)), text=True, capture_output=True, cwd=tmp_path,
             env={**os.environ, "MTL_CACHE": str(cache)}, check=True,
         )  # fmt: skip

@@ -34,7 +34,7 @@ def test_label_matching_gives_its_phrases_as_words_and_rows_without_one_are_left
         "clinc_oos",
         [{"text": "what is my balance", "intent": "balance"}, {"text": "who am i", "intent": "oos"}] * 2,
     )
-    result = mtl("zeroshot", *TINY, "task=match_clinc_oos", "data.root=data", "--explain")
+    result = mtl("zeroshot", *TINY, "task=match_clinc_oos", "data.root=data", "explain=true")
     found = answers(result)
     assert [row["gold"] for row in found] == ["balance"] * 2
     assert "rows of oos are left out: the task has no phrase for them" in result.err

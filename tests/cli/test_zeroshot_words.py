@@ -27,7 +27,7 @@ def ask(mtl, tmp_path):
 
 def test_the_words_file_asks_the_same_question(ask, tmp_path):
     plain = ask()
-    found = ask(*WORDNET, "--words", "w.yaml")
+    found = ask(*WORDNET, "words_file=w.yaml")
     assert "words    CreditCard: charge card; credit card, noun 1 of 1 (the only one)" in found.err
     assert ask(labels="w.yaml").out == found.out != plain.out
 
@@ -35,7 +35,7 @@ def test_the_words_file_asks_the_same_question(ask, tmp_path):
 def test_conceptnet_and_the_model_s_own_table_are_other_sources(ask, tmp_path):
     (tmp_path / "dump.csv").write_text(line("Synonym", "/c/en/bank", "/c/en/shore"), encoding="utf-8")
     found = ask(
-        "verbalizer=conceptnet", "verbalizer.path=dump.csv", "verbalizer.least_similarity=null", "--words", "w.yaml"
+        "verbalizer=conceptnet", "verbalizer.path=dump.csv", "verbalizer.least_similarity=null", "words_file=w.yaml"
     )
     assert "words    bank: shore" in found.err
     assert ask(labels="w.yaml").out == found.out
@@ -70,7 +70,7 @@ def test_a_run_whose_words_are_of_other_labels_is_not_gone_on_with(mtl, ask):
 
 
 def test_label_sets_of_rows_take_no_words(ask):
-    err = ask("verbalizer=related", "--labels-column", "set", code=2).err
+    err = ask("verbalizer=related", "input.labels_column=set", code=2).err
     assert "verbalizer: needs one label set for all texts; input.labels_column gives each text its own" in err
 
 

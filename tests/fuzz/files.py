@@ -163,11 +163,11 @@ def _command(stage: Stage, name: str, content: bytes) -> Case:
         (
             (),
             (),
-            ("--labels-column", "options"),
-            ("--label-column", "score"),
-            ("--text-column", "other"),
-            ("--prior", "sample"),
-            ("--fit-temperature", "2"),
+            ("input.labels_column=options",),
+            ("input.label_column=score",),
+            ("input.text_column=other",),
+            ("prior=sample",),
+            ("calibrate.fit=2",),
             ("--out", "o"),
         )
     )

@@ -46,10 +46,8 @@ def _flag(stage: Stage, names: list[str]) -> Case:
         random.choice(("a", "", " ", "\u200b", "日本語", "x" * 3000)),
     ]
     if random.random() < 0.3:
-        words += [
-            "--prior",
-            ",".join(f"{name}={random.choice(('.5', '0', '-1', 'x', '1e999', 'nan'))}" for name in names),
-        ]
+        shares = ",".join(f"{name}={random.choice(('.5', '0', '-1', 'x', '1e999', 'nan'))}" for name in names)
+        words += ["prior=shares", f'prior.shares="{shares}"']
     if random.random() < 0.2:
         words += ["--template", random.choice(("{}", "no place", "{} {}", "{0}", "{label}", "{", "", "{}" * 400))]
     return Case([word.replace("\0", "") for word in words])

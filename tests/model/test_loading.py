@@ -94,7 +94,7 @@ def test_a_model_that_the_library_knows_is_loaded_without_its_code_and_that_is_r
 @pytest.mark.parametrize(
     "words",
     [
-        ("--model", "{}"),
+        ("method.path={}",),
         ("method=nli", "method.path={}"),
         ("method=causal", "method.path={}"),
         ("method=cloze", "method.path={}"),

@@ -56,7 +56,7 @@ def uneven_tokens(evidence: Evidence) -> Iterator[Finding]:
             "engine sums over them: long labels score lower whatever they mean"
         )
         yield Finding(
-            "warning", "tokens", names, found, "words of like length, the mean (method.rule=mean), or --prior sample"
+            "warning", "tokens", names, found, "words of like length, the mean (method.rule=mean), or prior=sample"
         )
 
 

@@ -38,7 +38,7 @@ def first_places(evidence: Evidence) -> Iterator[Finding]:
     most = int(shares_L.argmax())
     if shares_L[most] >= evidence.limits.share:
         found = f"{short(names[most])} is the best label of {100 * shares_L[most]:.0f} % of the texts"
-        do = "if that is not so, describe it more narrowly, or say what is known of the shares with --prior"
+        do = "if that is not so, describe it more narrowly, or say what is known of the shares with prior=shares"
         yield Finding("warning", "first places", (names[most],), found, do)
     texts = len(scored.weights_S)
     never = tuple(name for name, share in zip(names, shares_L, strict=True) if share == 0)
@@ -49,7 +49,7 @@ def first_places(evidence: Evidence) -> Iterator[Finding]:
         )
     elif never:
         found = f"{texts:,} texts are too few to say which of {len(names):,} labels are never chosen"
-        yield Finding("note", "first places", (), found, f"look at more: --sample {_RARE * len(names)}")
+        yield Finding("note", "first places", (), found, f"look at more: doctor.sample={_RARE * len(names)}")
 
 
 def first_shares(scored: Scored) -> np.ndarray:

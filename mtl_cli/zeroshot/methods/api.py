@@ -138,7 +138,9 @@ def api(
         for name, value in (("url", url), ("model", model)) if not value
     ]  # fmt: skip
     if answers == "labels" and models.several:
-        faults.append(Fault("method.answers", "labels: one label a text is asked for; --multi-label needs logprobs"))
+        faults.append(
+            Fault("method.answers", "labels: one label a text is asked for; decide.multi_label=true needs logprobs")
+        )
     if faults or url is None or model is None:
         raise ConfigError(faults)
     client = Client(url, model, key_env, Limits(timeout, retries, per_minute, parallel))

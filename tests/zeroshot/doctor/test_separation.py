@@ -34,7 +34,7 @@ def test_a_label_that_takes_nearly_all_is_named():
     (found, *_) = first_places(of_names("a", "b", scored=scored(*[(0.6, 0.4)] * 19, (0.4, 0.6))))
     assert found.labels == ("a",)
     assert "'a' is the best label of 95 % of the texts" in found.found
-    assert "--prior" in found.do
+    assert "prior=shares" in found.do
 
 
 def test_labels_that_never_come_first_are_named_where_the_texts_are_enough():
@@ -44,7 +44,7 @@ def test_labels_that_never_come_first_are_named_where_the_texts_are_enough():
     assert found.found == "'c' is never the best label of 10 texts"
     (found,) = first_places(of_names("a", "b", "c", scored=scored(*rows)))
     assert found.severity == "note"
-    assert found.do == "look at more: --sample 9"
+    assert found.do == "look at more: doctor.sample=9"
 
 
 def test_shares_are_of_rows():

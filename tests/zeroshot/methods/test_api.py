@@ -319,7 +319,7 @@ def test_labels_that_answers_cannot_tell_apart_are_refused():
         ({"retries": -1}, r"method\.retries: must be at least 0; found -1"),
         ({"per_minute": 0.0}, r"method\.per_minute: must be above 0; found 0"),
         ({"timeout": 0.0}, r"method\.timeout: must be above 0"),
-        ({"answers": "labels", "several": True}, r"method\.answers: labels: one label a text is asked for; --multi-label needs logprobs"),
+        ({"answers": "labels", "several": True}, r"method\.answers: labels: one .*; decide\.multi_label=true needs logprobs"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_meant_are_refused(options, message):

@@ -1,8 +1,11 @@
 """Every prior is a shift; by hand, by what defines it, and whatever the order of the texts and labels."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from mtl_cli.errors import ConfigError
 from mtl_cli.zeroshot.choice import AnyOf, OneOf
 from mtl_cli.zeroshot.priors.base import Sampled, em_prior, matching_shift
 from mtl_cli.zeroshot.priors.em import ExpectationMaximisation
@@ -141,3 +144,12 @@ def test_of_too_few_texts_batch_calibration_takes_nothing_and_says_so(caplog):
     assert BatchCalibration(least=3).shift(few, OneOf()).tolist() != [0, 0]
     with pytest.raises(ValueError, match="least must be 2 or more"):
         BatchCalibration(least=1)
+
+
+def test_shares_are_written_as_a_text_too():
+    """For labels that Hydra's grammar has no place for."""
+    sample = dataclasses.replace(sampled(), labels=("straße", "a,b", "c"))
+    as_text = Shares(shares='straße=.6,"a,b=.3",c=.1')
+    assert as_text.shift(sample, OneOf()) == pytest.approx(Shares(shares=SHARES).shift(sampled(), OneOf()))
+    with pytest.raises(ConfigError, match=r"prior\.shares: the share of 'b' must be a number, .* found 'x'"):
+        Shares(shares="a=.5,b=x")
