@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "scratch": set(),
     "digest": set(),
     "signals": set(),
+    "threads": set(),
     "expression": {"errors"},
     "redact": set(),
     "yaml_text": set(),
@@ -36,7 +37,7 @@ MAY_IMPORT = {
     "launch": {"signals", "errors"},
     "train": {"data", "model", "weighting", "optim", "metrics", "tasks", "errors"},
     "zeroshot": {"tasks", "data", "model", "metrics", "errors", "redact", "yaml_text"},
-    "cli": {"errors", "config", "redact", ROOT},
+    "cli": {"errors", "config", "redact", "threads", ROOT},
 }
 MAY_IMPORT["assemble"] = MAY_IMPORT.keys() - {"cli", "launch"}
 MAY_IMPORT["recipes"] = MAY_IMPORT.keys() - {"cli"}

@@ -72,10 +72,13 @@ def print_config(values: dict[str, Any]) -> None:
 
 
 def quiet_libraries() -> None:
-    """No advice or bars of the libraries on our output."""
+    """Before a library is imported: none of its advice or bars on our output, and threads that leave room for others."""
     import os
     import warnings
 
+    from mtl_cli.threads import limit_spinning
+
+    limit_spinning()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
