@@ -110,3 +110,9 @@ def test_every_line_of_the_threat_model_names_a_test_that_is_there():
     for row in rows:
         path, name = re.search(r"`(tests/\S+\.py)::(\w+)` \|$", row).groups()
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row
+
+
+def test_what_stands_behind_a_command_in_help_is_not_taken_for_its_words():
+    for shown in shown_in_help():
+        if shown.words[0] == "train":
+            assert all("=" in word or word.startswith("-") for word in shown.words[1:]), shown.words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,12 +13,18 @@ from mtl_cli.cli.common import (
     Quiet,
     ShowConfig,
     Trust,
+    asked_of,
     composed,
     print_config,
     quiet_libraries,
     report_idle,
+    without_progress,
 )
 from mtl_cli.cli.completion import primary_of
+
+if TYPE_CHECKING:
+    from mtl_cli.config.compose import Composed
+    from mtl_cli.recipes.affinity import Affinity
 
 
 def _trust(values: dict[str, Any], primary: str) -> None:
@@ -56,44 +62,46 @@ def command(
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    words = overrides or []
-    primary = primary_of("affinity", words)
-    if quiet and primary == "affinity":
-        words = ["train.progress=none", *words]  # first, so that the user's own word comes later and holds
-    config = composed(primary, words, config_dir)
+    primary = primary_of("affinity", overrides or [])
+    config = composed(primary, without_progress(overrides, quiet and primary == "affinity"), config_dir)
     if trust:
         _trust(config.values, primary)
     if cfg:
         print_config(config.values)
         return
     report_idle(primary, overrides or [], config.values)
-    from mtl_cli.config.paths import user_config_dirs
-    from mtl_cli.config.read import read
-    from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig
-
-    if primary == "affinity":
-        checked = read(AffinityConfig, config.values)
-        from mtl_cli.recipes.preflight import preflight
-
-        preflight(checked)
-        quiet_libraries()
-        from mtl_cli.recipes.affinity import affinity_of_training
-        from mtl_cli.recipes.asked import Asked
-
-        folders = [str(folder) for folder in user_config_dirs(config_dir)]
-        found = affinity_of_training(
-            checked, Asked(checked, config.values, overrides or [], config.choices.get("task"), folders)
-        )
-    else:
-        of_run = read(AffinityRunConfig, config.values)
-        from mtl_cli.assemble.trained import trained_config
-
-        trained_config(of_run.run)
-        quiet_libraries()
-        from mtl_cli.recipes.affinity import affinity_of_run
-
-        found = affinity_of_run(of_run, config.values)
+    found = _of_training(config, overrides or [], config_dir) if primary == "affinity" else _of_run(config)
     from mtl_cli.report.affinity import affinity_tables
 
     typer.echo(f"{affinity_tables(found.proposal, found.shown)}\nto train them: {found.command}", err=True)
     typer.echo(found.folder)
+
+
+def _of_training(config: Composed, overrides: list[str], config_dir: str | None) -> Affinity:
+    """Train for a while, and measure."""
+    from mtl_cli.config.read import read
+    from mtl_cli.config.schema_affinity import AffinityConfig
+
+    checked = read(AffinityConfig, config.values)
+    from mtl_cli.recipes.preflight import preflight
+
+    preflight(checked)
+    quiet_libraries()
+    from mtl_cli.recipes.affinity import affinity_of_training
+
+    return affinity_of_training(checked, asked_of(checked, config, overrides, config_dir))
+
+
+def _of_run(config: Composed) -> Affinity:
+    """Measure at a finished run's checkpoint."""
+    from mtl_cli.config.read import read
+    from mtl_cli.config.schema_affinity import AffinityRunConfig
+
+    checked = read(AffinityRunConfig, config.values)
+    from mtl_cli.assemble.trained import trained_config
+
+    trained_config(checked.run)
+    quiet_libraries()
+    from mtl_cli.recipes.affinity import affinity_of_run
+
+    return affinity_of_run(checked, config.values)

@@ -21,11 +21,18 @@ Template = Annotated[
 
 
 def flags_of(
-    labels: str | None, texts: list[str] | None, file: str | None, templates: list[str] | None, *, trust: bool
+    labels: str | None,
+    texts: list[str] | None,
+    file: str | None,
+    templates: list[str] | None,
+    *,
+    trust: bool,
+    out: str | None = None,
 ) -> dict[str, Any]:
     """The flags that are given, by the keys that they set."""
     given: dict[str, Any] = {
         "input.texts": texts or None, "input.file": file, "templates": templates or None, "trust": trust or None,
+        "out.name": out,
     }  # fmt: skip
     if labels is not None:
         from mtl_cli.zeroshot.labels import parse_labels

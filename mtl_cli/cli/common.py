@@ -10,6 +10,7 @@ from mtl_cli.cli.completion import complete
 
 if TYPE_CHECKING:
     from mtl_cli.config.compose import Composed
+    from mtl_cli.recipes.asked import Asked
 
 Overrides = Annotated[
     list[str] | None,
@@ -42,6 +43,20 @@ def composed(primary: str, overrides: list[str] | None, config_dir: str | None) 
     from mtl_cli.config.paths import user_config_dirs
 
     return compose(primary, overrides or [], user_config_dirs(config_dir))
+
+
+def without_progress(overrides: list[str] | None, quiet: bool) -> list[str]:
+    """The overrides, with no progress shown if `quiet`: the key comes first, so that the user's own comes later and holds."""
+    return ["train.progress=none"] * quiet + (overrides or [])
+
+
+def asked_of(config: Any, composed: Composed, overrides: list[str], config_dir: str | None) -> Asked:
+    """What was asked of a run, with the config as it was read."""
+    from mtl_cli.config.paths import user_config_dirs
+    from mtl_cli.recipes.asked import Asked
+
+    folders = [str(folder) for folder in user_config_dirs(config_dir)]
+    return Asked(config, composed.values, overrides, composed.choices.get("task"), folders)
 
 
 def report_idle(primary: str, overrides: list[str], values: dict[str, Any], *, several: bool = False) -> None:

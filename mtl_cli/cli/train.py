@@ -12,13 +12,16 @@ from mtl_cli.cli.common import (
     Overrides,
     Quiet,
     ShowConfig,
+    asked_of,
     composed,
     print_config,
     quiet_libraries,
     report_idle,
+    without_progress,
 )
 
 if TYPE_CHECKING:
+    from mtl_cli.config.compose import Composed
     from mtl_cli.recipes.asked import Asked
 
 
@@ -38,48 +41,46 @@ def command(
 
     Examples:
 
-      mtl train task=glue_mix                       six tasks; without data of your own on the bundled sample
+      mtl train task=glue_mix                          six tasks; without data of your own on the bundled sample
 
-      mtl train task=glue_mix data.root=DIR         on your copy of GLUE
+      mtl train task=glue_mix data.root=DIR            on your copy of GLUE
 
-      mtl train task=[rte,mrpc,stsb] weights.rte=2  three tasks, one weighted
+      mtl train task=[rte,mrpc,stsb] weights.rte=2     three tasks, one weighted
 
-      mtl train task=rte -m optim.lr=1e-5,5e-5      a sweep
+      mtl train task=rte -m optim.lr=1e-5,5e-5         a sweep
 
       mtl train task=[sst2,stsb] seeds=[1,2] baselines=true    two seeds, compared with each task alone
     """
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    if quiet:
-        overrides = [
-            "train.progress=none",
-            *(overrides or []),
-        ]  # first, so that the user's own word comes later and holds
+    words = without_progress(overrides, quiet)
     if multirun:
         from mtl_cli.cli.sweep import run_sweep
 
-        _refuse_series(overrides or [])
-        run_sweep(overrides or [], config_dir, show=cfg)
+        _refuse_series(words)
+        run_sweep(words, config_dir, show=cfg)
         return
-    config = composed("train", overrides, config_dir)
+    config = composed("train", words, config_dir)
     if cfg:
         print_config(config.values)
-        return
+    else:
+        _train(config, words, config_dir)
+
+
+def _train(config: Composed, overrides: list[str], config_dir: str | None) -> None:
+    """One run, or a series of them."""
     from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
     from mtl_cli.config.schema import TrainConfig
 
-    folders = [str(folder) for folder in user_config_dirs(config_dir)]
-    checked = read(TrainConfig, config.values, None if folders else overrides or [])
-    report_idle("train", overrides or [], config.values)
+    checked = read(TrainConfig, config.values, None if user_config_dirs(config_dir) else overrides)
+    report_idle("train", overrides, config.values)
     from mtl_cli.recipes.preflight import preflight
 
     preflight(checked)
     quiet_libraries()
-    from mtl_cli.recipes.asked import Asked
-
-    asked = Asked(checked, config.values, overrides or [], config.choices.get("task"), folders)
+    asked = asked_of(checked, config, overrides, config_dir)
     if checked.baselines or checked.seeds is not None:
         _train_series(asked)
         return

@@ -10,10 +10,12 @@ from mtl_cli.cli.common import (
     Overrides,
     Quiet,
     ShowConfig,
+    asked_of,
     composed,
     print_config,
     quiet_libraries,
     report_idle,
+    without_progress,
 )
 
 
@@ -39,14 +41,11 @@ def command(
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    words = overrides or []
-    if quiet:
-        words = ["train.progress=none", *words]
+    words = without_progress(overrides, quiet)
     config = composed("transfer", words, config_dir)
     if cfg:
         print_config(config.values)
         return
-    from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
     from mtl_cli.config.schema_transfer import TransferConfig
 
@@ -56,11 +55,9 @@ def command(
 
     preflight(checked)
     quiet_libraries()
-    from mtl_cli.recipes.asked import Asked
     from mtl_cli.recipes.transfer import transfer
     from mtl_cli.report.transfer import transfer_table
 
-    folders = [str(folder) for folder in user_config_dirs(config_dir)]
-    folder, table = transfer(checked, Asked(checked, config.values, words, config.choices.get("task"), folders))
+    folder, table = transfer(checked, asked_of(checked, config, words, config_dir))
     typer.echo(transfer_table(table), err=True)
     typer.echo(folder)

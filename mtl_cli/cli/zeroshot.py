@@ -11,6 +11,7 @@ import typer
 
 from mtl_cli.cli.asking import File, Labels, Template, TextWords, flags_of
 from mtl_cli.cli.common import ConfigDir, Debug, Overrides, Quiet, ShowConfig, Trust, print_config, quiet_libraries
+from mtl_cli.cli.engines import compare, points_of
 
 if TYPE_CHECKING:
     from mtl_cli.config.question import Question
@@ -51,8 +52,6 @@ def command(
 
       mtl zeroshot --labels pos,neg --text "What a film!"
 
-      mtl zeroshot --labels labels.yaml --file reviews.csv > answers.jsonl
-
       mtl zeroshot --labels pos,neg --file gold.csv prior=uniform decide.target_precision=0.85 --out NAME
 
       mtl zeroshot --labels sports,politics run=outputs/X < lines.txt
@@ -64,15 +63,11 @@ def command(
     from mtl_cli.report.console import setup_messages
 
     setup_messages(quiet)
-    flags = flags_of(labels, text, file, template, trust=trust)
-    if out is not None:
-        flags["out.name"] = out
+    flags = flags_of(labels, text, file, template, trust=trust, out=out)
     question = Question(tuple(overrides or []), flags, tuple(user_config_dirs(config_dir)))
     if estimate and not cfg:
         typer.echo(_estimated(question, multirun))
     elif multirun:
-        from mtl_cli.cli.engines import compare
-
         compare(question, show=cfg)
     elif cfg:
         print_config(question.values())
@@ -99,7 +94,6 @@ def _answer(question: Question, quiet: bool) -> None:
 
 
 def _estimated(question: Question, several: bool) -> str:
-    from mtl_cli.cli.engines import points_of
     from mtl_cli.config.question import Point
     from mtl_cli.report.estimate import cost_table
 
