@@ -9,7 +9,7 @@ from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
 from mtl_cli.config.registry import FAMILIES
 from mtl_cli.config.schema import TrainConfig
-from tests.readme import BLOCKS, ROOT, TOPICS, Shown, parsed, shown_in_help, shown_in_pages
+from tests.readme import BLOCKS, README, ROOT, TOPICS, Shown, parsed, shown_in_help, shown_in_pages
 
 
 def commands(name):
@@ -116,3 +116,26 @@ def test_what_stands_behind_a_command_in_help_is_not_taken_for_its_words():
     for shown in shown_in_help():
         if shown.words[0] == "train":
             assert all("=" in word or word.startswith("-") for word in shown.words[1:]), shown.words
+
+
+def test_the_readme_is_short_and_names_every_topic():
+    assert len(README) < 10_000
+    table = README.partition("## Read on")[2].partition("\n## ")[0]
+    assert set(TOPICS) <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_its_links_lead_to_files_and_their_headings():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", README)
+    assert len(links) >= 4
+    for path, heading in links:
+        headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not heading or heading in {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in headings}
+
+
+def test_every_table_of_results_has_its_command_commit_and_date():
+    sections = (ROOT / "tests/benchmarks/RESULTS.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    assert len(sections) >= 9
+    for section in sections:
+        assert re.search(r"`(?:python|mtl) [^`]+`.* \| [0-9a-f]{7} \| \d{4}-\d\d-\d\d \|", section), (
+            section.splitlines()[0]
+        )
