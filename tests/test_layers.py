@@ -34,8 +34,8 @@ MAY_IMPORT = {
     "metrics": set(),
     "runs": {"digest", "errors", "config", "redact", "scratch", "yaml_text", ROOT},
     "report": {"runs", "config", "metrics", "errors", "redact"},
-    "launch": {"signals", "errors"},
-    "train": {"data", "model", "weighting", "optim", "metrics", "tasks", "errors"},
+    "launch": {"signals", "errors", "threads"},
+    "train": {"data", "model", "weighting", "optim", "metrics", "tasks", "errors", "threads"},
     "zeroshot": {"tasks", "data", "model", "metrics", "errors", "redact", "yaml_text"},
     "cli": {"errors", "config", "redact", "threads", ROOT},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
@@ -12,6 +13,7 @@ from lightning_fabric import Fabric
 
 from mtl_cli.config.schema import FabricSection
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
+from mtl_cli.threads import cores, others_now, threads_beside
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,50 @@ def make_fabric(section: FabricSection) -> Fabric:
             "Check fabric.accelerator and fabric.devices (auto, a number from 1, or a list of indices such as [0,1])"
         )
         raise ConfigError([Fault("fabric", f"{reason}. {remedy}")]) from error
+
+
+def use_threads(section: FabricSection, *, recorded: int | None = None, processes: int = 1) -> int:
+    """Set how many threads compute in this process, and return it.
+
+    Args:
+        section: asks for a number, or for one that suits the load of the machine.
+        recorded: the number that a run began with, which is resumed: its last digits depend on it.
+        processes: how many share this machine's free cores.
+    """
+    count = section.threads or recorded or _free_threads(processes)
+    if recorded is not None and count != recorded:
+        log.warning(
+            "threads  %d; the run began with %d: its numbers may differ in their last digits from those of a run without a stop",
+            count, recorded,
+        )  # fmt: skip
+    elif recorded is not None and count != torch.get_num_threads():
+        log.info("threads  %d, which the run began with: another number may round scores differently", count)
+    if count != torch.get_num_threads():
+        torch.set_num_threads(count)
+    return count
+
+
+def _free_threads(processes: int) -> int:
+    most = _threads_of_torch()
+    if most == 1 or any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")):
+        return most  # torch has read the variable
+    others = others_now()
+    count = max(1, threads_beside(others, most) // processes)
+    if processes == 1 and count < most:
+        log.info(
+            "threads  %d: other programs keep %.1f of %d cores busy (fabric.threads=%d takes all)",
+            count,
+            others,
+            cores(),
+            most,
+        )
+    return count
+
+
+@functools.cache
+def _threads_of_torch() -> int:
+    """What torch chose when it was loaded; remembered, since a run of this process may have set another number."""
+    return torch.get_num_threads()
 
 
 def precision_of(fabric: Fabric) -> str:

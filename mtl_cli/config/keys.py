@@ -39,7 +39,7 @@ _ZEROSHOT: Mapping[str, Effect] = {
     "decide.curve": "place", "out": "place", "words_file": "place", "max_length": "result", "cache": "place",
     "explain": "result", "format": "display", "data": "result", "data.hub_timeout": "place",
     # Answers that are resumed equal those of a call without a stop to the last digit, which depends on how they are computed.
-    "batch_tokens": "result", "fabric": "result",
+    "batch_tokens": "result", "fabric": "result", "fabric.threads": "place",
 }  # fmt: skip
 _MEASURE: Mapping[str, Effect] = {"measure": "result", "k": "result", "branch_at": "result"}
 EFFECTS: Mapping[str, Mapping[str, Effect]] = {

@@ -306,6 +306,14 @@ class FabricSection:
     num_nodes: int
     strategy: str
     precision: str
+    threads: int | None = None
+    """The default is for runs that were stored before there was this key."""
+
+    def faults(self) -> Iterator[Fault]:
+        """A positive count that env.json can hold."""
+        yield from positive(self, "threads")
+        if (self.threads or 0) > 4096:
+            yield Fault("threads", f"must be at most 4096; found {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -111,8 +110,3 @@ def need(package: str, extra: str) -> None:
 def said(job: Job, what: str) -> None:
     """One line of progress."""
     log.info("point    %s %s: %s", job.place, what, job.name)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 from mtl_cli.errors import RunError
-from mtl_cli.launch.base import Job, Outcome, Told, cores, done, said, stoppable, told
+from mtl_cli.launch.base import Job, Outcome, Told, done, said, stoppable, told
+from mtl_cli.threads import cores, omp_threads
 
 
 class JoblibLauncher:
@@ -21,7 +21,7 @@ class JoblibLauncher:
 
     Args:
         n_jobs: worker processes; None for as many as there are cores.
-        threads: threads of each worker; None for the cores over the workers.
+        threads: threads of each worker; None for OMP_NUM_THREADS, else the cores over the workers.
     """
 
     apart = True
@@ -31,8 +31,8 @@ class JoblibLauncher:
             raise ValueError(f"n_jobs must be at least 1, or null for one a core; found {n_jobs}")
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1; found {threads}")
-        self._threads = threads
         self.width = n_jobs or cores()
+        self._threads = threads or omp_threads() or max(1, cores() // self.width)
 
     def prepare(self, folder: Path) -> None:
         """Nothing is needed."""
@@ -44,8 +44,8 @@ class JoblibLauncher:
         begun: list[str] = []
         with tempfile.TemporaryDirectory(prefix="mtl-") as pids, told(lambda: _pass_on(Path(pids))) as state:
             calls = (delayed(_in_worker)(job, os.getpid(), pids) for job in _begun(jobs, begun, state))
-            limits: dict[str, Any] = {"inner_max_num_threads": self._threads} if self._threads else {}
-            with parallel_config(backend="loky", **limits):
+            # Always given: what loky would choose counts the cores of the machine, not those of this process.
+            with parallel_config(backend="loky", inner_max_num_threads=self._threads):
                 results = Parallel(
                     n_jobs=self.width, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
                 )(calls)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mtl_cli.errors import ConfigError, Fault, RunError
-from mtl_cli.launch.base import Job, Outcome, cores, done, need, said, stoppable, told
+from mtl_cli.launch.base import Job, Outcome, done, need, said, stoppable, told
+from mtl_cli.threads import cores
 
 
 class RayLauncher:

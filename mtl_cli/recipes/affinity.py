@@ -17,7 +17,7 @@ import yaml
 
 from mtl_cli.assemble.bound import bind_all
 from mtl_cli.assemble.data_facts import data_facts, data_line
-from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.assemble.lambdas import Lambdas
 from mtl_cli.assemble.length import run_length
 from mtl_cli.assemble.planned import pass_limits
@@ -231,6 +231,7 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, A
     """A record of each look at a checkpoint, without dropout."""
     run = stored.config
     fabric = make_fabric(config.fabric)
+    use_threads(config.fabric)
     torch.manual_seed(config.seed)
     backbone = stored.backbone()
     if config.branch_at:

@@ -11,7 +11,7 @@ import torch
 from mtl_cli.assemble.bound import bind_all
 from mtl_cli.assemble.built import Built, build_model
 from mtl_cli.assemble.data_facts import SetFacts, report_data
-from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.assemble.opened import open_rows
 from mtl_cli.assemble.planned import plan_steps, plan_training
 from mtl_cli.config.schema import TrainConfig
@@ -44,6 +44,7 @@ def check(config: TrainConfig) -> str:
     """
     bound = bind_all(config)
     fabric = make_fabric(config.fabric)
+    use_threads(config.fabric)
     torch.manual_seed(config.seed)
     opened = open_rows(bound, bound.backbone.build())
     steps = plan_steps(opened)

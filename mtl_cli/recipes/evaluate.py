@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from mtl_cli.assemble.data_facts import data_facts, describe_data, report_data
-from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.assemble.rows import Rows
 from mtl_cli.assemble.scoring import Scored, Scoring, score, summarised
 from mtl_cli.assemble.stored import StoredRun, open_stored
@@ -45,6 +45,7 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     asked = _asked_tasks(config, run)
     heads = {name: _head(name, bound, Heads(trained), config.heads or {}) for name, bound in asked.items()}
     fabric = make_fabric(config.fabric)
+    use_threads(config.fabric)
     backbone = run.backbone()
     rows = Rows(_data(config, run), backbone, run.readings())
     sets = {name: rows.open(bound.task, config.split, need_labels=False) for name, bound in asked.items()}

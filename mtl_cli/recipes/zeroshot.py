@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mtl_cli.assemble.fabric import use_threads
 from mtl_cli.assemble.scoring import summarised
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.question import Question
@@ -324,9 +325,7 @@ class _Filling:
         if threads is None or arithmetic is None:
             how = "an earlier version of mtl began it, which scored texts in other batches"
             raise RunError(f"{self._path} cannot be resumed: {how}. Start over with another out.name.")
-        if threads != torch.get_num_threads():
-            log.info("threads  %d, which the run began with: another number may round scores differently", threads)
-            torch.set_num_threads(threads)
+        use_threads(self._session.config.fabric, recorded=threads)
         now = self._session.models.arithmetic()
         if arithmetic != now:
             log.warning(

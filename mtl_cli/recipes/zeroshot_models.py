@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.config.compose import quoted
 from mtl_cli.config.convert import Builder, bind
@@ -96,6 +96,7 @@ class AskedModels(Models):
     def __init__(self, question: Question, config: ZeroshotConfig) -> None:
         self._question, self._config = question, config
         self.fabric = make_fabric(config.fabric)
+        use_threads(config.fabric)
         self.max_length, self.batch_tokens = config.max_length, config.batch_tokens
         self.several = config.decide.multi_label
         self.templates = tuple(config.templates)

@@ -21,6 +21,7 @@ from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import set_rates
 from mtl_cli.optim.schedule import Schedule
 from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.threads import Contention
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.meter import Meter, drowning
 from mtl_cli.train.rows import RowStore
@@ -157,6 +158,8 @@ class Loop:
         self._done = Trained(0, -1, stopped_early=False)
         self._interval = (0, 0, 0.0)
         self._saved = -1
+        # Not kept in checkpoints: a run may be resumed beside other programs. Processes of one run would take each other for those.
+        self._contention = Contention(torch.get_num_threads() if fabric.world_size == 1 else 1)
 
     def run(self) -> Trained:
         """Train from the current step to the end.
@@ -284,6 +287,8 @@ class Loop:
                     ratio,
                     name,
                 )
+        if contended := self._contention.look():
+            log.warning("%s", contended)
         rows, tokens, seconds = self._interval
         speed = {"examples_per_second": rows / seconds, "tokens_per_second": tokens / seconds} if seconds else {}
         factor = self._schedule.factor(self._step - 1)

@@ -105,6 +105,8 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("eval.bootstrap", -1, "must be 0 or more"),
         ("checkpoint.keep", 0, "must be more than 0"),
         ("checkpoint.every", 0, "must be more than 0"),
+        ("fabric.threads", 0, "must be more than 0; found 0"),
+        ("fabric.threads", 4097, "must be at most 4096; found 4097"),
         ("run.if_exists", "overwrite", "'overwrite' is not one of 'error', 'resume', 'skip'."),
         ("weights.rte", NAN, "must be a number or must be an expression such as 'min(1, step/500)'; found nan"),
         ("weights.rte", "stp/500", "'stp/500': unknown name 'stp'. Did you mean 'step'?"),
@@ -137,7 +139,7 @@ def test_a_value_out_of_its_range_is_told_by_its_key(values, problems, key, valu
         ("optim.freeze", 0), ("optim.freeze", 3), ("optim.freeze", "encoder"), ("optim.clip_norm", None),
         ("optim.betas", [0, 0]), ("optim.layer_decay", 1), ("optim.weight_decay", 0), ("eval.every", 7),
         ("eval.every", "end"), ("eval.bootstrap", 0), ("batch.pass_cost", 0), ("weights.rte", 0),
-        ("fabric.devices", "auto"), ("fabric.devices", 2),
+        ("fabric.devices", "auto"), ("fabric.devices", 2), ("fabric.threads", 1), ("fabric.threads", 4096),
     ],
 )  # fmt: skip
 def test_a_value_at_the_end_of_its_range_is_taken(values, problems, key, value):

@@ -6,10 +6,11 @@ import contextlib
 import logging
 from pathlib import Path
 
+import torch
 from lightning_fabric import Fabric
 
 from mtl_cli.assemble.bound import bind_all
-from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.config.paths import outputs_dir
 from mtl_cli.errors import MtlError, RunError
 from mtl_cli.recipes.asked import Asked
@@ -18,6 +19,7 @@ from mtl_cli.recipes.train.session import Job, run_training
 from mtl_cli.report.console import logging_to, setup_messages
 from mtl_cli.runs.clean import clean_run
 from mtl_cli.runs.folder import default_name, open_run
+from mtl_cli.runs.formats import read_environment
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,10 @@ def train(asked: Asked, watch: Watch | None = None, look_ahead: float | None = N
                 clean_run(path)
                 log.info("%s is finished: nothing to do", path)
                 return path
+        recorded = read_environment(path).threads if folder.started else None
+        job.threads = use_threads(
+            config.fabric, recorded=recorded, processes=fabric.world_size // config.fabric.num_nodes
+        )
         result = fabric.launch(_worker, job)  # type: ignore[arg-type]
         if isinstance(result, MtlError):
             raise result
@@ -63,6 +69,7 @@ def _worker(fabric: Fabric, job: Job) -> MtlError | None:
     """One process's share; errors come back as values, since they may have to cross processes."""
     if fabric.world_size > 1:
         setup_messages()  # a process of its own has none yet
+        torch.set_num_threads(job.threads)
     try:
         with logging_to(job.path / "log.txt", quiet=not fabric.is_global_zero):
             run_training(fabric, job)

@@ -49,6 +49,8 @@ class Job:
         self.place = folder.place
         self.started = folder.started
         """Whether the run has begun; set in this process alone, so a folder is looked at too before it is discarded."""
+        self.threads = 1
+        """Of each process; those that are spawned must be told."""
 
     @property
     def path(self) -> Path:
