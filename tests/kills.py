@@ -65,7 +65,7 @@ CASES = {
          "eval.limit=null"),
     ),
     "transfer": Case(
-        ("transfer", *SMALL, "task=[rte,match_sst2]", "+tasks.rte.head=entailment", "+tasks.rte.layout=packed",
+        ("transfer", *SMALL, "task=[rte,match_sst2]", "+tasks.rte.head=entailment", "+tasks.rte.input=packed",
          "families.sentiment=[match_sst2]", "leave_out=[sentiment]", "train.steps=2", "ask.limit=6", "ask.bootstrap=10",
          "data.max_length=256",
          "run.name=mix"),

@@ -38,7 +38,7 @@ BLOCKS: list[tuple[str, str]] = [
 _SOLVED = ("weighting=upgrad", "weighting=cagrad", "weighting=nash_mtl", "weighting=dualproj", "weighting.of=dualproj")
 """Words of commands that need the extra `solvers`."""
 _EXTRAS = (
-    ("search.trials", "search", "optuna"),
+    ("search.trials", "search", "optuna"), ("names", "tagging", "seqeval"),
     ("submitit_slurm", "submitit", "submitit"), ("launcher=ray", "ray", "ray"),
 )  # fmt: skip
 """(word of a command, extra that it needs, module of that extra)"""
@@ -264,6 +264,10 @@ def _prepare(run: str) -> None:
     shutil.copy("train.csv", "dev.csv")
     for name, rows in {
         "my.jsonl": [{k: row[k] for k in ("sentence1", "sentence2")} for row in pairs[:4]],
+        "names.jsonl": [
+            {"tokens": ["Ada", "wrote", "it"], "tags": ["B-PER", "O", "O"]},
+            {"tokens": ["It", "was", "Alan", "Turing"], "tags": "O O B-PER I-PER"},
+        ],
         "rows.jsonl": [{"text": "The minister resigned.", "options": ["sports", "politics"]}],
         "ag_news.jsonl": [{"text": "Shares fell.", "label": "Business"}, {"text": "A late goal.", "label": "Sports"}],
         "banking77.jsonl": [{"text": "My card does not work.", "label": "virtual_card_not_working"}],

@@ -14,6 +14,7 @@ from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.weighting.base import Weighting
 
 log = logging.getLogger(__name__)
@@ -70,17 +71,21 @@ def check_scores(
     faults = [
         Fault(key, f"needs evaluation scores, and the {metric} of '{name}' is undefined: all labels of {where} are alike. Give other "
               f"validation rows, or another tasks.{name}.metrics.")
-        for name, bound in tasks.items() for where in _constant(validation[name]) for metric, one in bound.metrics.items()
+        for name, bound in tasks.items() for where in _constant(bound.task.kind, validation[name]) for metric, one in bound.metrics.items()
         if one.needs_varied_labels for key in who
     ]  # fmt: skip
     if faults and len(tasks) > 1:
         raise ConfigError(faults)
 
 
-def _constant(sets: Sequence[EncodedSet]) -> list[str]:
+def _constant(kind: Kind, sets: Sequence[EncodedSet]) -> list[str]:
     """Names of the sets whose labels are all alike."""
-    labels = {one.origin.set_name: np.asarray(one.labels_N) for one in sets}
-    return [name for name, labels_N in labels.items() if len(np.unique(labels_N[~np.isnan(labels_N)])) == 1]
+    found = []
+    for one in sets:
+        gold = kind.gold(one.targets)[one.labelled_N]
+        if len(gold) and np.all(gold == gold[:1]):
+            found.append(one.origin.set_name)
+    return found
 
 
 def _rows_faults(config: TrainConfig, sampler: Sampler, weighting: Weighting) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.redact import redact
 from mtl_cli.runs.formats import DataRecord
+from mtl_cli.tasks.columns import chosen
 from mtl_cli.tasks.kinds.column import Reading, row_count
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def data_facts(
             encoded, rows = train[name]
             hashes_M = _hashes(encoded, rows)
             facts.append(_facts(bound, encoded, "train", rows, None))
-        facts += [_facts(bound, one, split, np.flatnonzero(~np.isnan(one.labels_N)), hashes_M) for one in listed]
+        facts += [_facts(bound, one, split, np.flatnonzero(one.labelled_N), hashes_M) for one in listed]
     return facts
 
 
@@ -108,15 +109,14 @@ def _facts(
     bound: BoundTask, encoded: EncodedSet, split: str, rows: np.ndarray, hashes_M: np.ndarray | None
 ) -> SetFacts:
     task, meta, origin = bound.task, encoded.meta, encoded.origin
-    hashes_N, labels_N = _hashes(encoded, rows), np.asarray(encoded.labels_N)[rows]
-    occurring = set(np.unique(labels_N).astype(int).tolist()) if task.kind.classes else set()
+    hashes_N = _hashes(encoded, rows)
     return SetFacts(
         task=task.name, set_name=origin.set_name, split=split, place=origin.place, path=redact(origin.path),
         fingerprint=meta.fingerprint, rows=meta.rows, used=len(rows), unlabelled=encoded.unlabelled, tokens=meta.tokens,
         truncated=meta.truncated, max_length=task.max_length, empty_texts=len(rows) - len(hashes_N) if encoded.hashes_N is not None else 0,
         duplicates=len(hashes_N) - len(np.unique(hashes_N)),
         in_train=0 if hashes_M is None else int(np.isin(hashes_N, hashes_M).sum()),
-        absent_classes=tuple(name for i, name in enumerate(task.kind.classes) if i not in occurring) if len(rows) else (),
+        absent_classes=task.kind.absent(chosen(encoded.targets, rows)) if len(rows) else (),
         labels=encoded.reading, note=origin.note,
     )  # fmt: skip
 

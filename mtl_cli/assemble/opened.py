@@ -18,6 +18,7 @@ from mtl_cli.data.loader import limited
 from mtl_cli.data.sampler.base import Length
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.tasks.columns import chosen
 from mtl_cli.tasks.kinds.base import Kind
 
 log = logging.getLogger(__name__)
@@ -111,17 +112,17 @@ def _open_task(bound: Bound, task: BoundTask, source: Rows, faults: list[Fault],
     if not train:
         return None
     limit = bound.config.eval.limit
-    chosen_M = limited(train[0], bound.config.data.limit)
-    labels_M = train[0].labels_N[chosen_M]
+    chosen_M = limited(train[0].units_N > 0, bound.config.data.limit)
+    targets = chosen(train[0].targets, chosen_M)
     try:
-        kind = task.task.kind.fitted(labels_M) if known is None else known
+        kind = task.task.kind.fitted(targets) if known is None else known
     except ValueError as error:
         faults.append(Fault(f"tasks.{task.task.name}", str(error)))
         return None
-    if kind.classes and len(np.unique(labels_M)) == 1:
+    if kind.classes and len(kind.absent(targets)) == len(kind.classes) - 1:
         lost = "all training rows have the same label; there is nothing to tell apart"
         log.warning("task '%s': %s", task.task.name, lost)
-    few = validation if limit is None else tuple(one.chosen(limited(one, limit)) for one in validation)
+    few = validation if limit is None else tuple(one.chosen(limited(one.labelled_N, limit)) for one in validation)
     return TaskRows(train[0], chosen_M, few, kind)
 
 
@@ -135,7 +136,7 @@ def _open_split(task: BoundTask, split: str, source: Rows, faults: list[Fault]) 
     except ConfigError as error:
         faults.extend(fault for fault in error.faults if fault not in faults)
     else:
-        if any(one.unlabelled < len(one) for one in sets):
+        if any(one.labelled_N.any() for one in sets):
             return sets
         lacks = f"no {split} row has a label in column '{task.task.label}'"
         faults.append(Fault(f"tasks.{name}", f"{lacks}. Name another column (tasks.{name}.label), or other rows"))

@@ -49,10 +49,10 @@ class Rows:
             DataError: they are not there, or a row is wrong; a token id does not fit the encoder.
             ConfigError: the task's length is beyond the encoder's, or its pairs are packed and the encoder cannot have that.
         """
-        if task.layout == "packed" and not self._packs:
+        if task.input.packs and not self._packs:
             from mtl_cli.model.backbone.probe import check_packed
 
-            check_packed(self._backbone, f"tasks.{task.name}.layout")
+            check_packed(self._backbone, f"tasks.{task.name}.input")
             self._packs = True
         limit = self._backbone.max_length
         if limit and task.max_length > limit:

@@ -1,4 +1,4 @@
-"""What a sampler is told: at the start, and after each evaluation. Legend: N rows of a set, C classes."""
+"""What a sampler is told: at the start, and after each evaluation. Legend: V predictions of all sets, C classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.data.sampler.base import Length, Observed, Sampler
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.metrics.scorer import TaskScore
-from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.tasks.kinds.base import Predictions
 
 
 def begin_sampler(name: str, sampler: Sampler, tasks: Mapping[str, BoundTask], length: Length) -> None:
@@ -41,33 +41,28 @@ def begin_sampler(name: str, sampler: Sampler, tasks: Mapping[str, BoundTask], l
 
 
 def observations(
-    kinds: Mapping[str, Kind], outputs: Mapping[tuple[str, str], np.ndarray], scores: Sequence[TaskScore]
-) -> list[Observed]:
+    predicted: Mapping[tuple[str, str], Predictions], scores: Sequence[TaskScore]
+) -> list[Observed]:  # fmt: skip
     """What an evaluation found.
 
     Args:
-        kinds: by task.
-        outputs: of the heads, shape [N, C], by task and set.
+        predicted: by task and set.
         scores: of the tasks.
     """
     return [
-        Observed(
-            s.task, s.value, _entropy(kinds[s.task], [out for (task, _), out in outputs.items() if task == s.task])
-        )
+        Observed(s.task, s.value, _entropy([one for (task, _), one in predicted.items() if task == s.task]))
         for s in scores
     ]
 
 
-def _entropy(kind: Kind, outputs: Sequence[np.ndarray]) -> float | None:
-    """Mean entropy over the rows of all sets, as a share of log C."""
-    if not kind.classes:
-        return None
-    found = [scores_NC for out_NC in outputs if (scores_NC := kind.decode(out_NC).scores_NC) is not None]
+def _entropy(predicted: Sequence[Predictions]) -> float | None:
+    """Mean entropy over what was predicted in all sets, as a share of log C."""
+    found = [one.scores.values for one in predicted if one.scores is not None]
     if not found:
         return None
-    scores_NC = np.concatenate(found)
-    logs_NC = np.log(scores_NC, out=np.zeros_like(scores_NC), where=scores_NC > 0)
-    return float(-(scores_NC * logs_NC).sum(axis=1).mean() / np.log(scores_NC.shape[1]))
+    scores_VC = np.concatenate(found)
+    logs_VC = np.log(scores_VC, out=np.zeros_like(scores_VC), where=scores_VC > 0)
+    return float(-(scores_VC * logs_VC).sum(axis=1).mean() / np.log(scores_VC.shape[1]))
 
 
 def sampling_line(name: str, chances: Mapping[str, float], lambdas: Mapping[str, float]) -> str:

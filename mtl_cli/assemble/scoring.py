@@ -17,7 +17,7 @@ from mtl_cli.metrics.base import Metric
 from mtl_cli.metrics.scorer import MetricScore, TaskScore, mean_score, score_set
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.runs.files import explained, plain, write_text
-from mtl_cli.tasks.kinds.base import Decoded, Kind
+from mtl_cli.tasks.kinds.base import Kind, Predictions
 from mtl_cli.train.predict import predict
 
 
@@ -47,8 +47,8 @@ class Scoring:
     """Bootstrap resamples; 0 for none."""
     seed: int
     tick: Callable[[], None]
-    outputs: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
-    """Outputs of this very model by task and set: what is there is not computed again, what is computed is put there."""
+    predicted: dict[tuple[str, str], Predictions] = field(default_factory=dict)
+    """Predictions of this very model by task and set: what is there is not computed again, what is computed is put there."""
     key: str = "run.outputs"
     """Config key by which the folder of the predictions is chosen; empty inside a run folder."""
 
@@ -69,27 +69,26 @@ def score(tasks: Sequence[Scored], scoring: Scoring, predictions: Path | None = 
         metrics: list[MetricScore] = []
         for encoded in task.sets:
             name = encoded.origin.set_name
-            decoded = task.kind.decode(_outputs(task, encoded, scoring))
+            predicted = _predicted(task, encoded, scoring)
             own = task.own or task.kind
-            gold_N = np.asarray(encoded.labels_N, np.float64)
-            labelled_N = ~np.isnan(gold_N)
+            gold_N = own.gold(encoded.targets)
             # Class 1, whose F1 is asked for, is the task's own.
-            predicted_N = _own_ids(own, task.kind, decoded.prediction_N)
-            gold, predicted, classes = gold_N[labelled_N], predicted_N[labelled_N], len(task.kind.classes)
-            metrics += score_set(task.metrics, name, gold, predicted, classes, scoring.rounds, scoring.seed)
+            predicted_N = own.own(predicted, task.kind)
+            gold, found, classes = gold_N[encoded.labelled_N], predicted_N[encoded.labelled_N], len(task.kind.classes)
+            metrics += score_set(task.metrics, name, gold, found, classes, scoring.rounds, scoring.seed)
             if predictions is not None:
                 file = _file(predictions, task.name, name)
-                _write_predictions(file, task.kind, own, encoded, decoded, scoring.key)
+                _write_predictions(file, task.kind, own, encoded, predicted, scoring.key)
         if metrics:
             better = all(metric.higher_is_better for metric in task.metrics.values())
             scores.append(TaskScore(task.name, tuple(metrics), better, task.sets[0].origin.note))
     return scores
 
 
-def _outputs(task: Scored, encoded: EncodedSet, scoring: Scoring) -> np.ndarray:
+def _predicted(task: Scored, encoded: EncodedSet, scoring: Scoring) -> Predictions:
     key = (task.name, encoded.origin.set_name)
-    if key not in scoring.outputs:
-        scoring.outputs[key] = predict(
+    if key not in scoring.predicted:
+        outputs = predict(
             scoring.model,
             task.head,
             encoded,
@@ -97,22 +96,15 @@ def _outputs(task: Scored, encoded: EncodedSet, scoring: Scoring) -> np.ndarray:
             fabric=scoring.fabric,
             tick=scoring.tick,
         )
-    outputs_NC = scoring.outputs[key]
-    if bad := int((~np.isfinite(outputs_NC)).any(axis=1).sum()):
-        # Their largest one would be class 0, and its accuracy would look like a score.
-        raise RunError(
-            f"task '{task.name}', {encoded.origin.set_name}: the model's outputs are not finite for {bad} of {len(outputs_NC)} rows, so "
-            "there is nothing to score. Checkpoints from before stay as they are. Lower optim.lr, or use fabric.precision=32-true."
-        )
-    return outputs_NC
-
-
-def _own_ids(own: Kind, head: Kind, prediction_N: np.ndarray) -> np.ndarray:
-    """Predictions of a head by the task's own class ids; classes that only the head has come behind them."""
-    if own.classes == head.classes:
-        return prediction_N
-    order = [*own.classes, *(name for name in head.classes if name not in own.classes)]
-    return np.array([order.index(name) for name in head.classes], np.float64)[prediction_N.astype(np.int64)]
+        bad = len(np.unique(outputs.row_V[~np.isfinite(outputs.values).all(axis=1)]))
+        if bad:
+            # Their largest one would be class 0, and its accuracy would look like a score.
+            raise RunError(
+                f"task '{task.name}', {key[1]}: the model's outputs are not finite for {bad} of {len(outputs)} rows, so "
+                "there is nothing to score. Checkpoints from before stay as they are. Lower optim.lr, or use fabric.precision=32-true."
+            )
+        scoring.predicted[key] = task.kind.decode(outputs, encoded.arrays)
+    return scoring.predicted[key]
 
 
 def _file(predictions: Path, task: str, set_name: str) -> Path:
@@ -122,23 +114,25 @@ def _file(predictions: Path, task: str, set_name: str) -> Path:
     return predictions / f"{task}.{set_name}.jsonl"
 
 
-def _write_predictions(path: Path, kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded, key: str) -> None:
-    rows = _prediction_rows(kind, own, encoded, decoded)
+def _write_predictions(
+    path: Path, kind: Kind, own: Kind, encoded: EncodedSet, predicted: Predictions, key: str
+) -> None:
+    rows = _prediction_rows(kind, own, encoded, predicted)
     with explained(path.parent, key):
         path.parent.mkdir(exist_ok=True)  # no parents: a run folder that has gone is not made again
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _prediction_rows(kind: Kind, own: Kind, encoded: EncodedSet, decoded: Decoded) -> Iterator[dict[str, Any]]:
+def _prediction_rows(kind: Kind, own: Kind, encoded: EncodedSet, predicted: Predictions) -> Iterator[dict[str, Any]]:
     numbers_N = np.arange(len(encoded)) if encoded.row_numbers is None else encoded.row_numbers
-    columns = (numbers_N, np.asarray(encoded.labels_N), decoded.prediction_N)
-    for i, (number, gold, predicted) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-        row: dict[str, Any] = {"row": number, "label": own.shown(gold), "prediction": kind.shown(predicted)}
-        if decoded.scores_NC is not None:
-            row["scores"] = {
-                name: round(float(p), 6) for name, p in zip(kind.classes, decoded.scores_NC[i], strict=True)
-            }
-        yield plain(row)
+    gold = [
+        value if known else None
+        for value, known in zip(own.gold(encoded.targets).tolist(), encoded.labelled_N, strict=True)
+    ]
+    for i, (number, label, value) in enumerate(zip(numbers_N.tolist(), gold, predicted.values_N.tolist(), strict=True)):
+        row = {"row": number, "label": None if label is None else own.shown(label), "prediction": kind.shown(value)}
+        scores = kind.shown_scores(predicted, i)
+        yield plain(row if scores is None else {**row, "scores": scores})
 
 
 def summarised(scores: Sequence[TaskScore]) -> dict[str, Any]:

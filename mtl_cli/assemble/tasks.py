@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_cli.config.convert import Node, bind
+from mtl_cli.config.registry import FAMILIES, resolve
 from mtl_cli.config.schema import SPLITS, TaskConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.metrics.base import Metric
 from mtl_cli.tasks.formats.base import Options
+from mtl_cli.tasks.inputs.base import Input
+from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.matching import CLASSES, HYPOTHESIS, Matching
 from mtl_cli.tasks.task import Source, Task
 
@@ -48,8 +52,8 @@ def _head_faults(tasks: Mapping[str, BoundTask]) -> Iterator[Fault]:
         if own != theirs:
             differ = f"which gives {theirs}; this task needs {own}. Give both the same classes in the same order (kind.merge may help)"
             yield Fault(f"tasks.{name}.head", f"{beside}, {differ}, or heads of their own.")
-        elif task.layout != other.layout:
-            differ = f"whose layout is {other.layout}; this task's is {task.layout}. Give both the same layout"
+        elif task.input.name != other.input.name:
+            differ = f"whose input is {other.input.name}; this task's is {task.input.name}. Give both the same input"
             yield Fault(f"tasks.{name}.head", f"{beside}, {differ}, or heads of their own.")
 
 
@@ -60,15 +64,17 @@ def _outputs(task: Task) -> str:
 
 def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Fault]) -> BoundTask | None:
     key = f"tasks.{name}"
-    kind_builder = bind("kind", config.kind, faults, f"{key}.kind")
+    kind_builder, input_builder = (bind(f, getattr(config, f), faults, f"{key}.{f}") for f in ("kind", "input"))
     metrics = {m: bind("metric", Node(m, {}), faults, f"{key}.metrics") for m in config.metrics}
-    if kind_builder is None:
+    if kind_builder is None or input_builder is None:
         return None
     try:
-        kind = kind_builder.build()
+        kind: Kind = kind_builder.build()
+        given: Input = input_builder.build()
     except ConfigError as error:
         faults.extend(error.faults)
         return None
+    faults.extend(_input_faults(key, config, given, kind))
     matching = _matching(key, config, kind.classes, faults) if config.matching else None
     built: dict[str, Metric] = {m: b.build() for m, b in metrics.items() if b is not None}
     if len({metric.higher_is_better for metric in built.values()}) > 1:
@@ -76,9 +82,9 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
         faults.append(Fault(f"{key}.metrics", mixed))
     for metric_name, metric in built.items():
         try:
-            metric.check(len(kind.classes))
+            metric.check(kind.form, len(kind.classes))
         except ValueError as error:
-            faults.append(Fault(f"{key}.metrics", f"'{metric_name}' {error}"))
+            faults.append(Fault(f"{key}.metrics", f"'{metric_name}' {error}. Use {_or(_metrics_of(kind))}."))
     source = config.source
     place = Source(
         hub=source.hub,
@@ -92,9 +98,40 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
     )
     task = Task(
         name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length,
-        config.layout, config.head, matching,
+        given, config.head, matching,
     )  # fmt: skip
     return BoundTask(task, built)
+
+
+def _input_faults(key: str, config: TaskConfig, given: Input, kind: Kind) -> Iterator[Fault]:
+    """Columns that the input does not read, and arrays that the kind needs and it does not give."""
+    try:
+        given.check(config.text)
+    except ValueError as error:
+        yield Fault(f"{key}.text", str(error))
+    lacking = [name for name in kind.inputs if name not in given.arrays]
+    if lacking:
+        needs = f"{kind.name} needs {', '.join(lacking)}, which input '{config.input.name}' does not give"
+        yield Fault(f"{key}.input", f"{needs}. Use {_or(_inputs_with(kind.inputs))}.")
+
+
+def _inputs_with(arrays: Sequence[str]) -> list[str]:
+    """Inputs that give some arrays."""
+    return [f"input={name}" for name in FAMILIES["input"] if set(arrays) <= set(resolve("input", name)().arrays)]
+
+
+def _metrics_of(kind: Kind) -> list[str]:
+    """Metrics that fit a kind."""
+    found = []
+    for name in FAMILIES["metric"]:
+        with contextlib.suppress(ValueError):
+            resolve("metric", name)().check(kind.form, len(kind.classes))
+            found.append(name)
+    return found
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _matching(key: str, config: TaskConfig, classes: Sequence[str], faults: list[Fault]) -> Matching | None:

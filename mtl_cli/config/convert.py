@@ -264,7 +264,8 @@ def _dataclass(cls: Any, value: object, faults: list[Fault], key: str) -> Any:
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     }
     before = len(faults)
-    found = _fields({f.name: hints[f.name] for f in dataclasses.fields(cls)}, required, value, faults, key)
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    found = _fields(fields, required, value, faults, key, renamed=getattr(cls, "RENAMED", None))
     faults.extend(fault.with_prefix(key) for fault in _rule_faults(cls, found))
     return BAD if len(faults) > before else cls(**found)
 
@@ -287,14 +288,19 @@ def _fields(
     faults: list[Fault],
     key: str,
     whose: str = "",
+    renamed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Convert the members of a mapping by name, those that can be; unknown and missing names are faults."""
+    """Convert the members of a mapping by name, those that can be; unknown and missing names are faults.
+
+    `renamed` says what has become of names that were known once.
+    """
     unknown = [name for name in value if name not in hints]
     for number, name in enumerate(unknown):
         takes = f" {whose} takes: {listed(hints) or 'no options'}." if whose else ""
         hint = did_you_mean(str(name), hints) if number < _HINTS else ""
         shown = hint if hint.startswith("Did") or not whose else ""
-        faults.append(Fault(_join(key, str(name)), f"unknown key. {shown}".rstrip() + takes))
+        said = (renamed or {}).get(str(name)) or f"unknown key. {shown}".rstrip() + takes
+        faults.append(Fault(_join(key, str(name)), said))
     faults.extend(Fault(_join(key, name), "missing") for name in hints if name in required and name not in value)
     result = {n: _convert(hints[n], value[n], faults, _join(key, n)) for n in hints if n in value}
     return {name: item for name, item in result.items() if item is not BAD}

@@ -13,9 +13,15 @@ from typing import Any
 from mtl_cli.errors import Fault
 
 FAMILIES: Mapping[str, Mapping[str, str]] = {
+    "input": {
+        "text": "mtl_cli.tasks.inputs.text:TextInput",
+        "packed": "mtl_cli.tasks.inputs.packed:PackedInput",
+        "words": "mtl_cli.tasks.inputs.words:WordsInput",
+    },
     "kind": {
         "classification": "mtl_cli.tasks.kinds.classification:Classification",
         "regression": "mtl_cli.tasks.kinds.regression:Regression",
+        "tagging": "mtl_cli.tasks.kinds.tagging:Tagging",
     },
     "backbone": {
         "pretrained": "mtl_cli.model.backbone.pretrained:pretrained",
@@ -92,6 +98,8 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
         "spearman": "mtl_cli.metrics.regression:Spearman",
         "rmse": "mtl_cli.metrics.regression:RootMeanSquaredError",
         "mae": "mtl_cli.metrics.regression:MeanAbsoluteError",
+        "entity_f1": "mtl_cli.metrics.tagging:EntityF1",
+        "tag_accuracy": "mtl_cli.metrics.tagging:TagAccuracy",
     },
     "launcher": {
         "inprocess": "mtl_cli.launch.inprocess:InProcess",
@@ -141,6 +149,7 @@ EXTRAS: Mapping[tuple[str, str], Extra] = {
     ("weighting", "nash_mtl"): Extra("solvers", ("cvxpy", "ecos")),
     ("launcher", "submitit"): Extra("submitit", ("submitit",)),
     ("launcher", "ray"): Extra("ray", ("ray",)),
+    ("metric", "entity_f1"): Extra("tagging", ("seqeval",)),
     ("search", ""): Extra("search", ("optuna",)),
 }
 """Members that need an extra, so that this can be told without importing them."""

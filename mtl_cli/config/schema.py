@@ -6,10 +6,10 @@ the defaults of tasks that users add.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mtl_cli.config.convert import Node
 from mtl_cli.config.fields import delimiter_faults, is_name, length_faults, not_negative, positive
@@ -92,8 +92,10 @@ class MatchingConfig:
 class TaskConfig:
     """One data set read as one task."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"layout": "is now input: text or packed"}
+
     kind: Node
-    """What the labels are: classification or regression."""
+    """What the labels are."""
     text: list[str]
     """One column, or two for a pair."""
     label: str
@@ -102,21 +104,17 @@ class TaskConfig:
     source: SourceConfig
     max_length: int | None = None
     """Tokens a row; `data.max_length` if not given."""
-    layout: Literal["joint", "packed"] = "joint"
-    """How the two texts of a pair see each other; see `tasks.task.Layout`."""
+    input: Node = field(default_factory=lambda: Node("text", {}))
+    """How a row becomes what the model reads: text, packed or words."""
     head: str | None = None
     """Name of the head; tasks that name the same one share it. None: a head of its own, of the task's name."""
     matching: MatchingConfig | None = None
     """Reads labelled texts as label matching; the second text column is `hypothesis` then."""
 
     def faults(self) -> Iterator[Fault]:
-        """One or two text columns, at least one metric; only pairs are packed."""
-        if len(self.text) not in (1, 2):
-            yield Fault("text", f"must name one column, or two for a pair; found {len(self.text)}")
-        if self.layout == "packed" and len(self.text) == 1:
-            yield Fault(
-                "layout", "packed is for pairs of a text and a hypothesis; text names one column, and must name two"
-            )
+        """A column of text, at least one metric."""
+        if not self.text:
+            yield Fault("text", "must name one column, or two for a pair; found 0")
         if self.head is not None and not is_name(self.head):
             yield Fault("head", f"may hold letters, digits, '_' and '-'; found '{self.head}'")
         if not self.metrics:

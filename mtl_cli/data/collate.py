@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mtl_cli.data.batch import Batch, Part
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.text import TextInputs
+from mtl_cli.tasks.columns import Column, Columns, chosen
+from mtl_cli.tasks.inputs.packed import SECONDS
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,24 @@ def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet]) -> Batch:
     types = segments = None
     if any(sets[task].types_T is not None for task in order):
         types = [_zeros(span) if one.types_T is None else one.types_T[span] for one, span in spans]
-    if any(sets[task].seconds_N is not None for task in order):
+    if any(SECONDS in sets[task].arrays for task in order):
         segments = [_segments(sets[task], row) for task, rows in order.items() for row in rows]
     parts, first = [], 0
     for task, rows in order.items():
-        labels_B = torch.from_numpy(sets[task].labels_N[rows].astype(np.float32))
-        parts.append(Part(task, slice(first, first + len(rows)), labels_B, np.array(rows)))
+        parts.append(_part(task, slice(first, first + len(rows)), np.array(rows), sets[task]))
         first += len(rows)
     return Batch(TextInputs.of([one.ids_T[span] for one, span in spans], types, segments), tuple(parts))
+
+
+def _part(task: str, place: slice, rows: np.ndarray, encoded: EncodedSet) -> Part:
+    targets, arrays = (_tensors(chosen(columns, rows)) for columns in (encoded.targets, encoded.arrays))
+    return Part(task, place, rows, encoded.units_N[rows], targets, arrays)
+
+
+def _tensors(columns: Columns) -> dict[str, Column[Tensor]]:
+    return {
+        name: Column(torch.from_numpy(np.ascontiguousarray(one.values)), one.offsets) for name, one in columns.items()
+    }
 
 
 def _zeros(span: slice) -> np.ndarray:
@@ -53,8 +66,8 @@ def _zeros(span: slice) -> np.ndarray:
 def _segments(encoded: EncodedSet, row: int) -> np.ndarray:
     """1 at the hypothesis of a packed pair, 0 elsewhere."""
     found = _zeros(slice(*encoded.offsets[row : row + 2]))
-    if encoded.seconds_N is not None:
-        found[int(encoded.seconds_N[row]) :] = 1
+    if SECONDS in encoded.arrays:
+        found[int(encoded.arrays[SECONDS].values[row]) :] = 1
     return found
 
 

@@ -1,9 +1,8 @@
 """Rows as token ids on disk, memory-mapped: encoded once, found again by content.
 
-A folder of the cache holds flat arrays (`ids.bin`, `offsets.bin`, `labels.bin`, `types.bin` if the model tells the two
-texts of a pair apart, `seconds.bin` if the task's pairs are packed, `hashes.bin` of the texts) and `meta.json`. Its name is a
-digest of everything the arrays depend on. `labels.bin` holds codes of the raw labels, whose meaning is decided when the set is
-opened: it may depend on another set, the training rows.
+A folder of the cache holds one set as `data.store` writes it: `ids`, `types` if the model tells the two texts of a pair apart,
+`hashes` of the texts, and what the task's input and kind declare. Its name is a digest of everything these depend on. Of labels
+it holds codes, whose meaning is decided when the set is opened: it may depend on another set, the training rows.
 """
 
 from __future__ import annotations
@@ -14,19 +13,22 @@ import functools
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_cli.data.tokens import tokenised
+from mtl_cli.data.store import StoreWriter, open_store
 from mtl_cli.digest import json_digest
 from mtl_cli.errors import DataError, RunError
 from mtl_cli.scratch import recover, scratch_folder
-from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Reading, contradiction
-from mtl_cli.tasks.labels import code_of
+from mtl_cli.tasks.columns import Column, Columns, ColumnSpec, chosen
+from mtl_cli.tasks.inputs.base import EncodedRow
+from mtl_cli.tasks.kinds.base import TargetReader
+from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Reading, contradiction
+from mtl_cli.tasks.labels import read_row
 from mtl_cli.tasks.rows import Row
 from mtl_cli.tasks.source import Origin
 from mtl_cli.tasks.task import Task
@@ -34,9 +36,10 @@ from mtl_cli.tasks.task import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_FORMAT = 5
+_FORMAT = 6
 _CHUNK = 1024
-_ARRAYS = ("ids", "types", "offsets", "labels", "seconds", "hashes")
+_INPUT, _TARGET = "input.", "target."
+"""What the names of the columns of inputs and kinds begin with."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,12 @@ class Meta:
     """Rows that were cut to length."""
     fingerprint: str
     """Digest of the raw content."""
-    has_types: bool
-    ids_dtype: str
-    label_column: bool
-    """Whether the rows have the label column at all."""
-    packed: bool = False
+    label_column: bool = True
+    """Whether every row has the label column."""
     empty_texts: int = 0
     """Rows with a text that has no visible character."""
     raw_labels: list[dict[str, Any]] = field(default_factory=list)
-    """What the kind knows of each code of a label."""
+    """What the kind's reader knows of the labels that it met."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,14 @@ class EncodedSet:
     types_T: np.ndarray | None
     offsets: np.ndarray
     """Where each row begins in `ids_T`, shape [N + 1]."""
-    labels_N: np.ndarray
-    """float32; NaN is no label."""
-    seconds_N: np.ndarray | None = None
-    """Of packed pairs: the place in its row at which the hypothesis begins, int32."""
-
+    targets: Columns
+    """Of the kind: what the labels mean."""
+    labelled_N: np.ndarray
+    """Whether each row has a label."""
+    units_N: np.ndarray
+    """What the task's loss divides by, of each row; see `Kind.units`."""
+    arrays: Columns = field(default_factory=dict)
+    """Of the input, beside the tokens."""
     row_numbers: np.ndarray | None = None
     """Number of each row in the set that these were drawn from; None: all of them, in order."""
     hashes_N: np.ndarray | None = None
@@ -90,29 +93,23 @@ class EncodedSet:
     @property
     def unlabelled(self) -> int:
         """Rows without a label."""
-        return int(np.isnan(self.labels_N).sum())
+        return int((~self.labelled_N).sum())
 
     def chosen(self, rows: np.ndarray) -> EncodedSet:
         """Some of the rows, in the order given; the fingerprint stays that of the whole set."""
-        spans = [slice(int(self.offsets[row]), int(self.offsets[row + 1])) for row in rows]
-        ids_T = np.concatenate([self.ids_T[span] for span in spans]) if spans else self.ids_T[:0]
-        types_T = None
-        if self.types_T is not None:
-            types_T = np.concatenate([self.types_T[span] for span in spans]) if spans else self.types_T[:0]
-        meta = dataclasses.replace(self.meta, rows=len(rows), tokens=len(ids_T))
+        ids = Column(self.ids_T, self.offsets).chosen(rows)
+        assert ids.offsets is not None
         return dataclasses.replace(
-            self, meta=meta, ids_T=ids_T, types_T=types_T, offsets=np.cumsum([0, *self.lengths(rows)]),
-            labels_N=np.asarray(self.labels_N)[rows], row_numbers=rows, seconds_N=_some(self.seconds_N, rows),
-            hashes_N=_some(self.hashes_N, rows),
+            self, meta=dataclasses.replace(self.meta, rows=len(rows), tokens=len(ids.values)), ids_T=ids.values,
+            types_T=None if self.types_T is None else Column(self.types_T, self.offsets).chosen(rows).values,
+            offsets=ids.offsets, targets=chosen(self.targets, rows), labelled_N=self.labelled_N[rows],
+            units_N=self.units_N[rows], arrays=chosen(self.arrays, rows), row_numbers=rows,
+            hashes_N=None if self.hashes_N is None else np.asarray(self.hashes_N)[rows],
         )  # fmt: skip
 
     def lengths(self, rows: np.ndarray) -> np.ndarray:
         """Tokens of each of some rows."""
         return self.offsets[rows + 1] - self.offsets[rows]
-
-
-def _some(values_N: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if values_N is None else np.asarray(values_N)[rows]
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
@@ -160,42 +157,59 @@ def encode(
     what = {
         "format": _FORMAT, "content": fingerprint, "text": task.text, "label": task.label, "kind": task.kind.name,
         "labels": task.kind.signature, "tokenizer": tokenizer_digest, "max_length": task.max_length,
-        "layout": task.layout,
+        "input": task.input.name,
     }  # fmt: skip
     key = json_digest(what)[:32]
     folder = cache / "encoded" / key
-    encoded = _open(origin, folder)
-    if encoded is None:
+    stored = _open(folder)
+    if stored is None:
         try:
-            if folder.exists() and _open(origin, folder) is None:
+            if folder.exists() and _open(folder) is None:
                 shutil.rmtree(folder, ignore_errors=True)
             _write(task, origin, tokenizer, fingerprint, folder, need_labels)
         except OSError as error:
             raise RunError(
                 f"cannot write encoded rows to {folder.parent}: {error.strerror}. Set data.cache=DIR or MTL_CACHE."
             ) from error
-        encoded = _open(origin, folder)
-        if encoded is None:
+        stored = _open(folder)
+        if stored is None:
             raise RunError(f"the encoded rows in {folder} are damaged as soon as they are written; look at the disk")
-    if need_labels and not encoded.meta.label_column:
+    if need_labels and not stored.meta.label_column:
         raise _no_label_column(task, origin.path)
-    return _read_labels(task, encoded, train)
+    return _read(task, origin, stored, train)
 
 
-def _read_labels(task: Task, encoded: EncodedSet, train: Reading | None) -> EncodedSet:
-    """The set with its codes of labels turned into labels."""
-    if not encoded.meta.label_column:
-        return dataclasses.replace(encoded, reading=Reading("none"))
+@dataclass(frozen=True)
+class _Stored:
+    """A set in the cache, its labels not read."""
+
+    meta: Meta
+    columns: Columns
+
+    def named(self, prefix: str) -> dict[str, Column[np.ndarray]]:
+        """The columns of an input or a kind, by the names that it declares."""
+        return {n.removeprefix(prefix): column for n, column in self.columns.items() if n.startswith(prefix)}
+
+
+def _read(task: Task, origin: Origin, stored: _Stored, train: Reading | None) -> EncodedSet:
+    """The set, with what its codes of labels mean."""
+    kind = task.kind
     try:
-        labels = task.kind.read(encoded.meta.raw_labels, encoded.labels_N, train)
+        read = kind.targets(stored.meta.raw_labels, stored.named(_TARGET), train)
     except AmbiguousLabelsError as error:
-        raise _ambiguous(task, encoded.origin, error) from error
-    reading, names = labels.reading, encoded.origin.class_names()
-    if names and task.kind.takes_class_names and reading.values != "none":
+        raise _ambiguous(task, origin, error) from error
+    reading, names = read.reading, origin.class_names()
+    if names and kind.takes_class_names and reading.values != "none":
         reading = dataclasses.replace(reading, meaning={str(i): name for i, name in enumerate(names)})
     if train is not None and (doubt := contradiction(train, reading)) is not None:
-        raise _ambiguous(task, encoded.origin, doubt)
-    return dataclasses.replace(encoded, labels_N=labels.of(encoded.labels_N), reading=reading)
+        raise _ambiguous(task, origin, doubt)
+    ids, types = stored.columns["ids"], stored.columns.get("types")
+    assert ids.offsets is not None
+    return EncodedSet(
+        origin, stored.meta, ids.values, None if types is None else types.values, ids.offsets, read.columns,
+        kind.labelled(read.columns), kind.units(read.columns), stored.named(_INPUT),
+        hashes_N=stored.columns["hashes"].values, reading=reading,
+    )  # fmt: skip
 
 
 def _ambiguous(task: Task, origin: Origin, error: AmbiguousLabelsError) -> DataError:
@@ -207,28 +221,16 @@ def _no_label_column(task: Task, where: str) -> DataError:
     return DataError(f"{where}: task '{task.name}' reads its labels from column '{task.label}', which is missing")
 
 
-def _open(origin: Origin, folder: Path) -> EncodedSet | None:
+def _open(folder: Path) -> _Stored | None:
     """The set in a folder of the cache; None if it is not there or not whole (a disk that was full, a hand that edited)."""
-    try:
-        meta = Meta(**json.loads((folder / "meta.json").read_text()))
-        ids = _mapped(folder / "ids.bin", meta.ids_dtype, meta.tokens)
-        types = _mapped(folder / "types.bin", "uint8", meta.tokens) if meta.has_types else None
-        offsets, labels = (
-            _mapped(folder / "offsets.bin", "int64", meta.rows + 1),
-            _mapped(folder / "labels.bin", "float32", meta.rows),
-        )
-        seconds = _mapped(folder / "seconds.bin", "int32", meta.rows) if meta.packed else None
-        hashes = _mapped(folder / "hashes.bin", "uint64", meta.rows)
-    except (OSError, ValueError, TypeError):
+    found = open_store(folder)
+    if found is None:
         return None
-    return EncodedSet(origin, meta, ids, types, offsets, labels, seconds, hashes_N=hashes)
-
-
-def _mapped(path: Path, dtype: str, size: int) -> np.ndarray:
-    """An array on disk. Raises `ValueError` if it has not the size that it must have."""
-    if path.stat().st_size != size * np.dtype(dtype).itemsize:
-        raise ValueError(f"{path} is cut short")
-    return np.memmap(path, dtype=dtype, mode="r") if size else np.empty(0, dtype)
+    columns, meta = found
+    try:
+        return _Stored(Meta(**meta), columns)
+    except TypeError:
+        return None
 
 
 @contextlib.contextmanager
@@ -262,68 +264,75 @@ def _as_it_was(tokenizer: PreTrainedTokenizerFast) -> Iterator[None]:
 def _write(
     task: Task, origin: Origin, tokenizer: PreTrainedTokenizerFast, fingerprint: str, folder: Path, need_labels: bool
 ) -> None:
-    ids_dtype = "uint16" if len(tokenizer) <= 2**16 else "int32"
-    with _building(folder) as scratch, _as_it_was(tokenizer), contextlib.ExitStack() as stack:
-        out = {name: stack.enter_context((scratch / f"{name}.bin").open("wb")) for name in _ARRAYS}
-        counts = _Counts(task.kind.column())
-        out["offsets"].write(np.zeros(1, np.int64).tobytes())
+    with (
+        _building(folder) as scratch,
+        _as_it_was(tokenizer),
+        StoreWriter(scratch, _specs(task, len(tokenizer))) as store,
+    ):
+        counts = _Counts(task.kind.reader())
         rows = origin.rows()
         while chunk := list(itertools.islice(rows, _CHUNK)):
-            _write_chunk(task, chunk, tokenizer, out, counts, ids_dtype, need_labels)
+            found = task.input.encode(task.asked, chunk, tokenizer)
+            labels = [_label(*pair, task, need_labels, counts) for pair in zip(chunk, found, strict=True)]
+            store.add(_columns(task, found, labels))
+            counts.add(found)
+        if not counts.rows:
+            raise DataError(f"{origin.path}: the {origin.set_name} set has no rows")
         meta = Meta(
             rows=counts.rows, tokens=counts.tokens, max_id=counts.max_id, truncated=counts.truncated,
-            fingerprint=fingerprint, has_types=counts.has_types, ids_dtype=ids_dtype, label_column=counts.label_column,
-            packed=task.layout == "packed", empty_texts=counts.empty_texts, raw_labels=counts.labels.facts(),
+            fingerprint=fingerprint, label_column=counts.label_column, empty_texts=counts.empty_texts,
+            raw_labels=counts.labels.facts(),
         )  # fmt: skip
-        if not meta.rows:
-            raise DataError(f"{origin.path}: the {origin.set_name} set has no rows")
-        for stream in out.values():
-            stream.close()
-        for name, wanted in (("types", meta.has_types), ("seconds", meta.packed)):
-            if not wanted:
-                (scratch / f"{name}.bin").unlink()
-        (scratch / "meta.json").write_text(json.dumps(asdict(meta)))
+        has_types = "token_type_ids" in tokenizer.model_input_names and counts.some_types
+        store.finish(asdict(meta), [] if has_types else ["types"])
+
+
+def _specs(task: Task, vocabulary: int) -> dict[str, ColumnSpec]:
+    return {
+        "ids": ColumnSpec("uint16" if vocabulary <= 2**16 else "int32", ragged=True),
+        "types": ColumnSpec("uint8", ragged=True),
+        "hashes": ColumnSpec("uint64"),
+        **{f"{_INPUT}{name}": spec for name, spec in task.input.arrays.items()},
+        **{f"{_TARGET}{name}": spec for name, spec in task.kind.columns.items()},
+    }
+
+
+def _columns(task: Task, rows: Sequence[EncodedRow], labels: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Some rows by column."""
+    targets = zip(*labels, strict=True)
+    return {
+        "ids": [row.ids for row in rows],
+        "types": [row.types for row in rows],
+        "hashes": [row.text_hash for row in rows],
+        **{f"{_INPUT}{name}": [row.arrays[name] for row in rows] for name in task.input.arrays},
+        **{f"{_TARGET}{name}": list(one) for name, one in zip(task.kind.columns, targets, strict=True)},
+    }
 
 
 @dataclass
 class _Counts:
-    labels: Column
+    labels: TargetReader
     rows: int = 0
     tokens: int = 0
     max_id: int = 0
     truncated: int = 0
     empty_texts: int = 0
-    has_types: bool = False
+    some_types: bool = False
     label_column: bool = True
 
-
-def _write_chunk(
-    task: Task, chunk: Sequence[Row], tokenizer: PreTrainedTokenizerFast, out: Mapping[str, IO[bytes]], counts: _Counts,
-    ids_dtype: str, need_labels: bool,
-) -> None:  # fmt: skip
-    codes = np.array([_code(row, task, need_labels, counts) for row in chunk], np.float32)
-    rows = tokenised(task, chunk, tokenizer)
-    ids = [np.array(row.ids, np.int64) for row in rows]
-    types = np.concatenate([np.array(row.types, np.uint8) for row in rows])
-    flat = np.concatenate(ids)
-    ends = counts.tokens + np.cumsum([len(row) for row in ids])
-    out["ids"].write(flat.astype(ids_dtype).tobytes())
-    out["types"].write(types.tobytes())
-    out["offsets"].write(ends.astype(np.int64).tobytes())
-    out["labels"].write(codes.tobytes())
-    hashes = np.array([row.text_hash for row in rows], np.uint64)
-    out["hashes"].write(hashes.tobytes())
-    out["seconds"].write(np.array([row.second for row in rows], np.int32).tobytes())
-    counts.rows += len(chunk)
-    counts.tokens += flat.size
-    counts.max_id = max(counts.max_id, int(flat.max(initial=0)))
-    counts.truncated += sum(row.cut for row in rows)
-    counts.empty_texts += int((hashes == 0).sum())
-    counts.has_types |= "token_type_ids" in tokenizer.model_input_names and bool(types.any())
+    def add(self, rows: Sequence[EncodedRow]) -> None:
+        """Count some rows."""
+        self.rows += len(rows)
+        self.tokens += sum(len(row.ids) for row in rows)
+        self.max_id = max(self.max_id, *(max(row.ids) for row in rows))
+        self.truncated += sum(row.cut for row in rows)
+        self.empty_texts += sum(row.text_hash == 0 for row in rows)
+        self.some_types = self.some_types or any(any(row.types) for row in rows)
 
 
-def _code(row: Row, task: Task, need_labels: bool, counts: _Counts) -> float:
-    if not need_labels and not row.has(task.label):
-        counts.label_column = False
-        return float("nan")
-    return code_of(counts.labels, row, task.label, task.name)
+def _label(row: Row, encoded: EncodedRow, task: Task, need_labels: bool, counts: _Counts) -> tuple[Any, ...]:
+    """What is stored of a row's label; where none is needed, a row may lack the column."""
+    if need_labels or row.has(task.label):
+        return read_row(counts.labels, row, encoded, task.label, task.name)
+    counts.label_column = False
+    return counts.labels.read(None, encoded)

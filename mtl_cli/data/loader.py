@@ -60,9 +60,9 @@ class RowStream:
         return self._order
 
 
-def limited(encoded: EncodedSet, limit: int | None) -> np.ndarray:
-    """Indices of the labelled rows, at most `limit` of them as `chosen_rows` chooses."""
-    return chosen_rows(np.flatnonzero(~np.isnan(encoded.labels_N)), limit)
+def limited(usable_N: np.ndarray, limit: int | None) -> np.ndarray:
+    """Indices of the usable rows, at most `limit` of them as `chosen_rows` chooses."""
+    return chosen_rows(np.flatnonzero(usable_N), limit)
 
 
 def chosen_rows(numbers_N: np.ndarray, limit: int | None) -> np.ndarray:
@@ -125,9 +125,9 @@ class StepLoader:
             self._sampler_state = copy.deepcopy(self._sampler.state_dict())
             self._planned = (window, self._plan(window))
         refs = self._planned[1][offset]
-        counts = {name: sum(ref.task == name for ref in refs) for name in self._sets}
-        present = {name: count for name, count in counts.items() if count}
-        return StepBatch(self._cut(refs), present, sum(ref.length for ref in refs))
+        rows = {name: [ref.row for ref in refs if ref.task == name] for name in self._sets}
+        units = {name: int(self._sets[name].units_N[own].sum()) for name, own in rows.items() if own}
+        return StepBatch(self._cut(refs), units, len(refs), sum(ref.length for ref in refs))
 
     def chances(self, step: int) -> dict[str, float]:
         """Expected share of each task's rows in a step of the current window, as it was planned."""

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_cli.tasks.columns import places
+
 
 @dataclass(frozen=True)
 class PaddedText:
@@ -88,10 +90,7 @@ class TextInputs:
 
     def select(self, rows: np.ndarray) -> TextInputs:
         """Some of the rows, in the order given; at least one."""
-        lengths = self.lengths_B[rows]
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        taken = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        taken, offsets = places(self.offsets, rows)
         at_T = torch.from_numpy(taken).to(self.ids_T.device)
         whole = (self.types_T, self.segments_T, self.positions_T)
         types_T, segments_T, positions_T = (None if one is None else one[at_T] for one in whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,13 +23,18 @@ class Metric(ABC):
     often each row was drawn.
     """
 
+    forms: ClassVar[tuple[str, ...]]
+    """What it scores, in the plural, such as `classes`; tasks say which form their predictions have."""
     higher_is_better = True
+    is_fraction = True
+    """Whether tables show it as per cent."""
     needs_varied_labels = False
     """Whether it is undefined where all labels are alike."""
 
-    @abstractmethod
-    def check(self, classes: int) -> None:
-        """Raise `ValueError` if the metric does not fit a task with so many classes (0: numbers)."""
+    def check(self, form: str, classes: int) -> None:  # noqa: ARG002
+        """Raise `ValueError` if the metric does not fit a task whose predictions have this form, with so many classes."""
+        if form not in self.forms:
+            raise ValueError(f"is for {' or '.join(self.forms)}; this task predicts {form}")
 
     @abstractmethod
     def statistics(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> Statistics:
@@ -69,7 +74,7 @@ def resample(
         metrics: M of them.
         gold_N: labels.
         predicted_SN: of each model.
-        classes: C; 0 for numbers.
+        classes: C; 0 where there are none.
         draws: of these rows.
 
     Returns:
@@ -87,6 +92,16 @@ def resample(
         for times_RU in draws.blocks()
     ]
     return np.concatenate(blocks, axis=-1)
+
+
+def examples(values: Sequence[Any]) -> np.ndarray:
+    """Labels or predictions as an array with one element each, of numbers where they are numbers, else of objects."""
+    if all(isinstance(value, int | float) for value in values):
+        return np.array(values, np.float64)
+    found = np.empty(len(values), object)
+    for i, value in enumerate(values):  # an assignment of the whole would take equal lengths for a second axis
+        found[i] = value
+    return found
 
 
 def stacked(*columns: np.ndarray) -> np.ndarray:

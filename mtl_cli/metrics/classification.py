@@ -10,10 +10,7 @@ from mtl_cli.metrics.base import Statistics, SumMetric, divided, stacked
 class ClassMetric(SumMetric):
     """A metric of one class per row, given as its index."""
 
-    def check(self, classes: int) -> None:
-        """Needs classes."""
-        if classes < 2:
-            raise ValueError("is for classes; this task predicts numbers. Use pearson, spearman, rmse or mae.")
+    forms = ("classes",)
 
 
 class Accuracy(ClassMetric):
@@ -32,11 +29,11 @@ class Accuracy(ClassMetric):
 class BinaryF1(ClassMetric):
     """F1 of class 1, as GLUE scores MRPC and QQP: 2 tp / (2 tp + fp + fn), 0 if there is nothing to find and nothing found."""
 
-    def check(self, classes: int) -> None:
+    def check(self, form: str, classes: int) -> None:
         """Needs two classes."""
-        super().check(classes)
+        super().check(form, classes)
         if classes != 2:
-            raise ValueError(f"is for two classes; this task has {classes}. Use macro_f1.")
+            raise ValueError(f"is for two classes; this task has {classes}")
 
     def statistics(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> Statistics:  # noqa: ARG002
         """Of class 1: hit, gold, predicted."""

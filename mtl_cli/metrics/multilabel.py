@@ -15,10 +15,7 @@ from mtl_cli.metrics.base import Metric, Statistics, SumMetric, divided, stacked
 class LabelSetMetric(SumMetric):
     """A metric of any number of labels per row."""
 
-    def check(self, classes: int) -> None:
-        """Needs labels."""
-        if not classes:
-            raise ValueError("is for labels; this task predicts numbers. Use pearson, spearman, rmse or mae.")
+    forms = ("sets of labels",)
 
 
 class LabelSetMicroF1(LabelSetMetric):

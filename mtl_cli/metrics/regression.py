@@ -13,10 +13,7 @@ _ROUNDING = 1e-12
 class NumberMetric(Metric):
     """A metric of one number per row."""
 
-    def check(self, classes: int) -> None:
-        """Needs numbers."""
-        if classes:
-            raise ValueError("is for numbers; this task predicts classes. Use accuracy, f1, macro_f1 or matthews.")
+    forms = ("numbers",)
 
 
 class Pearson(NumberMetric, SumMetric):
@@ -94,6 +91,7 @@ class RootMeanSquaredError(NumberMetric, SumMetric):
     """Root of the mean squared error, in the targets' units."""
 
     higher_is_better = False
+    is_fraction = False
 
     def statistics(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> Statistics:  # noqa: ARG002
         """Squared error, and 1."""
@@ -109,6 +107,7 @@ class MeanAbsoluteError(NumberMetric, SumMetric):
     """Mean absolute error, in the targets' units."""
 
     higher_is_better = False
+    is_fraction = False
 
     def statistics(self, gold_N: np.ndarray, predicted_N: np.ndarray, classes: int) -> Statistics:  # noqa: ARG002
         """Absolute error, and 1."""

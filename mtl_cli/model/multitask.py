@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mtl_cli.data.batch import Batch
-from mtl_cli.model.heads import PooledHead
+from mtl_cli.model.heads.base import Head
+from mtl_cli.model.heads.family import HEADS
 from mtl_cli.model.sharing.base import Sharing
+from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.base import HeadSpec
 
 
@@ -19,7 +21,8 @@ class TaskOutput:
     """Outputs of one task's head for its rows of a batch."""
 
     task: str
-    out_BC: Tensor
+    out: Column[Tensor]
+    """[B, C], or with offsets for what the rows are made of."""
 
 
 class MultiTaskModel(nn.Module):
@@ -32,7 +35,7 @@ class MultiTaskModel(nn.Module):
         named: the head's name of each task whose head is not its own. Tasks that name the same one share it.
 
     Raises:
-        ValueError: tasks that share a head need heads of different sizes.
+        ValueError: tasks that share a head need different ones.
     """
 
     def __init__(
@@ -41,26 +44,28 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         self.sharing = sharing
         self._head_of = {task: (named or {}).get(task, task) for task in heads}
-        sizes: dict[str, int] = {}
+        specs: dict[str, HeadSpec] = {}
         for task, spec in heads.items():
-            if sizes.setdefault(self._head_of[task], spec.size) != spec.size:
+            if specs.setdefault(self._head_of[task], spec) != spec:
                 raise ValueError(
                     f"task '{task}' cannot share the head '{self._head_of[task]}': it needs {spec.size} outputs"
                 )
-        width = sharing.backbone.width
+        width, dropout = sharing.backbone.width, sharing.head_dropout
         # A prefix, since a module may not be called "keys" or "pop", as a task may.
         self.heads = nn.ModuleDict({
-            f"task_{name}": PooledHead(width, size, dropout=sharing.head_dropout, seed=seed, name=name) for name, size in sizes.items()
+            f"task_{name}": HEADS[spec.name](width, spec.size, dropout=dropout, seed=seed, name=name) for name, spec in specs.items()
         })  # fmt: skip
 
-    def head(self, task: str) -> nn.Module:
+    def head(self, task: str) -> Head:
         """The head of a task, which may be that of other tasks too."""
-        return self.heads[f"task_{self._head_of[task]}"]
+        head = self.heads[f"task_{self._head_of[task]}"]
+        assert isinstance(head, Head)  # a ModuleDict knows modules alone
+        return head
 
     def forward(self, batch: Batch) -> tuple[TaskOutput, ...]:
         """One output a part of the batch, in its order."""
         features = self.sharing.features(batch)
-        return tuple(TaskOutput(part.task, self.head(part.task)(features.pooled_BD[part.rows])) for part in batch.parts)
+        return tuple(TaskOutput(part.task, self.head(part.task).of_part(features, batch, part)) for part in batch.parts)
 
     def each(self, batch: Batch) -> Tensor:
         """Outputs of one task's head for each hypothesis of packed rows, shape [B, S, C]; see `Backbone.pool_each`."""

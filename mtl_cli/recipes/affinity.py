@@ -247,7 +247,7 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, A
         model.choose(config.measure.params)
     except ValueError as error:
         raise ConfigError([Fault("measure.params", str(error))]) from error
-    chosen = {name: limited(one, run.data.limit) for name, one in sets.items()}
+    chosen = {name: limited(one.units_N > 0, run.data.limit) for name, one in sets.items()}
     sampler = AllTasks(list(sets), [len(one) for one in chosen.values()])
     size = config.batch_size or run.batch.size
     if size < len(sets):

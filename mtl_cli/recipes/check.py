@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from mtl_cli.assemble.bound import bind_all
@@ -61,29 +59,22 @@ def _first_loss(built: Built, name: str) -> float:
     chosen = rows.chosen_M[: built.opened.bound.config.batch.size]
     refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, rows.train.lengths(chosen), strict=True)]
     one_pass = collate(refs, {name: rows.train})
-    batch = StepBatch((one_pass,), {name: len(refs)}, sum(ref.length for ref in refs))
+    units = {name: int(rows.train.units_N[chosen].sum())}
+    batch = StepBatch((one_pass,), units, len(refs), sum(ref.length for ref in refs))
     kinds = built.opened.kinds
     losses_K = Passes(built.model, kinds, batch, built.fabric).again()
     return float(losses_K[list(kinds).index(name)])
 
 
 def _described(built: Built, name: str, facts: list[SetFacts]) -> Checked:
-    bound, train = built.opened.bound.tasks[name], built.opened.rows[name].train
-    labels = train.labels_N[~np.isnan(train.labels_N)]
-    classes = bound.task.kind.classes
-    if classes:
-        counts = Counter(labels.astype(int).tolist())
-        shown = ", ".join(f"{name} {counts.get(i, 0):,}" for i, name in enumerate(classes[:6])) + (
-            ", ..." if len(classes) > 6 else ""
-        )
-    else:
-        shown = f"{labels.min():g} to {labels.max():g}, mean {labels.mean():.3g}"
+    rows_of, train = built.opened.rows[name], built.opened.rows[name].train
     place = train.origin.note or train.origin.place
     rows = "/".join(f"{one.used:,}" for one in facts)
     tokens = f"{train.meta.tokens / len(train):.0f}" + (
         f", {train.meta.truncated:,} cut" if train.meta.truncated else ""
     )
-    return Checked(name, place, rows, shown, tokens, _first_loss(built, name))
+    labels = rows_of.kind.described(train.targets)
+    return Checked(name, place, rows, labels, tokens, _first_loss(built, name))
 
 
 def _table(found: list[Checked]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from mtl_cli.config.convert import Node, bind
+from mtl_cli.assemble.tasks import bind_tasks
+from mtl_cli.config.convert import convert
+from mtl_cli.config.schema import TaskConfig
 from mtl_cli.config.trust import untrusted
 from mtl_cli.errors import ConfigError, Fault, listed
-from mtl_cli.metrics.base import Metric
 from mtl_cli.recipes.baselines import find_baselines
-from mtl_cli.report.compare import Comparison, Resampling, compare
+from mtl_cli.report.compare import Comparison, Resampling, TaskScoring, compare
 from mtl_cli.report.groups import FinishedRun, Group, grouped, open_runs
 
 
@@ -36,7 +38,7 @@ def compare_runs(
         raise ConfigError(faults)
     groups = grouped(opened)
     given = None if against is None else _by_task(against)
-    return [compare(group, _baselines(group, given), _metrics(group), how) for group in groups]
+    return [compare(group, _baselines(group, given), _scorings(group), how) for group in groups]
 
 
 def _check_apart(runs: Sequence[FinishedRun], baselines: Sequence[FinishedRun]) -> None:
@@ -64,17 +66,19 @@ def _baselines(group: Group, given: Mapping[str, list[FinishedRun]] | None) -> M
     return found
 
 
-def _metrics(group: Group) -> dict[str, Metric]:
+def _scorings(group: Group) -> dict[str, TaskScoring]:
+    """How each task of a group is scored, as its config has it."""
     faults: list[Fault] = []
-    tasks = group.runs[0].config["tasks"]
-    names = dict.fromkeys(m.metric for task in group.runs[0].summary.tasks.values() for m in task.metrics)
-    configured = {str(name) for task in tasks.values() for name in task["metrics"]}
-    if strange := [name for name in names if name not in configured]:
-        lacks = f"summary.json has the metric {listed(strange)}, which config.yaml does not name"
-        raise ConfigError(f"{group.runs[0].path}: {lacks}: the two come from different runs. Train it again")
-    bound = {
-        name: bind("metric", Node(name, {}), faults, f"{group.name}: metrics of {', '.join(tasks)}") for name in names
-    }
+    run = group.runs[0]
+    for name, entry in run.summary.tasks.items():
+        configured = run.config["tasks"][name]["metrics"]
+        if strange := [m.metric for m in entry.metrics if m.metric not in configured]:
+            lacks = f"summary.json has the metric {listed(strange)}, which config.yaml does not name"
+            raise ConfigError(f"{run.path}: {lacks}: the two come from different runs. Train it again")
+    tasks = convert(dict[str, TaskConfig], run.config["tasks"], faults, f"{group.name}: tasks")
+    bound = {} if faults else bind_tasks(cast(dict[str, TaskConfig], tasks), 0, faults)
     if faults:
         raise ConfigError(faults)
-    return {name: builder.build() for name, builder in bound.items() if builder is not None}
+    return {
+        name: TaskScoring(one.metrics, one.task.kind.parsed, len(one.task.kind.classes)) for name, one in bound.items()
+    }

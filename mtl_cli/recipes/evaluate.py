@@ -151,8 +151,8 @@ class Heads:
         other = self._trained[task].task
         if not _fits(own.kind, other.kind):
             return _misfit(own.kind, other.kind)
-        if own.layout != other.layout:
-            return f"reads rows whose layout is {other.layout}. Give tasks.{own.name}.layout={other.layout}"
+        if own.input.name != other.input.name:
+            return f"reads rows whose input is {other.input.name}. Give tasks.{own.name}.input={other.input.name}"
         return ""
 
     def task(self, name: str, key: str) -> str:

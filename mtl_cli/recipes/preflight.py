@@ -88,6 +88,8 @@ def _extra_faults(config: TrainConfig, *, sweep: bool) -> Iterator[Fault]:
     needs = [(family, EXTRAS.get((family, getattr(config, family).name))) for family in families]
     if sweep and config.search.trials is not None:
         needs.append(("search.trials", EXTRAS["search", ""]))
+    for name, task in config.tasks.items():
+        needs += [(f"tasks.{name}.metrics", EXTRAS.get(("metric", metric))) for metric in task.metrics]
     for key, extra in needs:
         lacking = [] if extra is None else [name for name in extra.modules if importlib.util.find_spec(name) is None]
         if extra is not None and lacking:

@@ -30,7 +30,7 @@ from mtl_cli.tasks.task import Task
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.methods.base import Method
-from mtl_cli.zeroshot.models import Classifier, Head, Member, Models, StandIn, weights_digest
+from mtl_cli.zeroshot.models import Classifier, Head, Layout, Member, Models, StandIn, weights_digest
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,15 @@ class BoundEngine:
     verbalizer: Builder
 
 
+def _layout(task: Task) -> Layout:
+    return "packed" if task.input.packs else "joint"
+
+
 def _head(name: str, tasks: Sequence[Task]) -> Head:
     first = tasks[0]
     shared = tuple(task.name for task in tasks)
     pairs = any(len(task.text) > 1 for task in tasks)
-    return Head(name, tuple(first.kind.classes), pairs, first.layout, () if shared == (name,) else shared)
+    return Head(name, tuple(first.kind.classes), pairs, _layout(first), () if shared == (name,) else shared)
 
 
 def bound_engine(config: ZeroshotConfig) -> BoundEngine:
@@ -142,18 +146,18 @@ class AskedModels(Models):
         log.info("head     %s", identity)
 
         def forward(inputs: TextInputs) -> Tensor:
-            no_labels_B = torch.full((inputs.rows,), torch.nan)
-            whole = Batch(inputs, (Part(task, slice(0, inputs.rows), no_labels_B, np.arange(inputs.rows)),))
+            numbers_B = np.arange(inputs.rows)
+            whole = Batch(inputs, (Part(task, slice(0, inputs.rows), numbers_B, np.zeros_like(numbers_B)),))
             if layout == "packed":
                 return model.each(whole)
             output: TaskOutput = model(whole)[0]
-            return output.out_BC
+            return output.out.values
 
         def digest() -> str:
             # The run's weights are those of all its heads: which of them is asked must be told beside.
             return f"{weights_digest(model)} {run.heads[task]}"
 
-        classes, layout = tuple(kinds[task].classes), tasks[task].layout
+        classes, layout = tuple(kinds[task].classes), _layout(tasks[task])
         return Classifier(forward, backbone.tokenizer, classes, backbone.max_length, identity, digest, layout)
 
     @functools.cached_property

@@ -16,7 +16,7 @@ from mtl_cli.config.schema import TaskConfig
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.data.loader import chosen_rows
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.tasks.labels import read_labels
+from mtl_cli.tasks.labels import read_targets
 from mtl_cli.tasks.rows import Row
 from mtl_cli.tasks.source import Origin, Places, origins
 from mtl_cli.tasks.task import Task
@@ -79,8 +79,8 @@ def _bound(name: str, config: ZeroshotConfig) -> BoundTask:
                 f"'{name}' reads pairs of texts, and a label belongs to one text: choose a task with one text column"
             )
             faults.append(Fault("task", pairs))
-        if not bound.task.kind.classes:
-            faults.append(Fault("task", f"'{name}' has numbers, not labels"))
+        if bound.task.kind.form != "classes":
+            faults.append(Fault("task", f"'{name}' has {bound.task.kind.form}, not labels of whole texts"))
     if faults or bound is None:
         raise ConfigError(faults)
     return bound
@@ -140,8 +140,8 @@ class _Named:
         if origin.set_name not in self._labels:
             task = self._task
             keys = f"+tasks.{task.name}.kind."
-            labels_N, found = read_labels(task.raw_kind, origin.rows(), task.label, task.name, keys)
-            self._labels[origin.set_name] = labels_N
+            found = read_targets(task.raw_kind, origin.rows(), task.label, task.name, keys)
+            self._labels[origin.set_name] = task.raw_kind.gold(found.columns)
             if found.reading.meaning or found.reading.no_label:
                 log.info("labels   %s, %s: read as %s", task.name, origin.set_name, found.reading.line)
         return self._labels[origin.set_name]

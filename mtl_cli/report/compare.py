@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.metrics.base import Metric, resample
+from mtl_cli.metrics.base import Metric, examples, resample
 from mtl_cli.metrics.bootstrap import draw, interval
 from mtl_cli.report.groups import FinishedRun, Group, grouped
 from mtl_cli.runs.formats import Prediction, UnreadableError, read_predictions
@@ -114,6 +114,18 @@ class Resampling:
 
 
 @dataclass(frozen=True)
+class TaskScoring:
+    """How the predictions of a task are read and scored."""
+
+    metrics: Mapping[str, Metric]
+    """By name, at least those that the group's config names."""
+    parsed: Callable[[Any], Any]
+    """A label or prediction as metrics take it from how it stands in files; raises `ValueError`."""
+    classes: int
+    """C; 0 where there are none."""
+
+
+@dataclass(frozen=True)
 class _Scores:
     """Scores of some runs: over all rows, and over the same resampled rows."""
 
@@ -136,14 +148,14 @@ class _Paired:
 
 
 def compare(
-    group: Group, baselines: Mapping[str, Sequence[FinishedRun]], metrics: Mapping[str, Metric], how: Resampling
+    group: Group, baselines: Mapping[str, Sequence[FinishedRun]], tasks: Mapping[str, TaskScoring], how: Resampling
 ) -> Comparison:
     """Compare a group of runs with the baselines of its tasks.
 
     Args:
         group: runs over seeds.
         baselines: by task, over seeds; a task without any is scored alone.
-        metrics: by name, at least those that the group's config names.
+        tasks: how each is scored.
         how: resampling.
 
     Raises:
@@ -156,12 +168,12 @@ def compare(
     shares = _Shares(how)
     run_shares_RS = shares.of(group.runs)
     faults: list[Fault] = []
-    tasks: list[TaskComparison] = []
+    compared: list[TaskComparison] = []
     pairs: list[_Paired] = []
     for task in group.tasks:
         try:
             against = _one_group(task, baselines.get(task, ()))
-            scored = _score(task, [*group.runs, *against], metrics, how)
+            scored = _score(task, [*group.runs, *against], tasks[task], how)
         except ConfigError as error:
             faults += error.faults
             continue
@@ -176,13 +188,13 @@ def compare(
             task, scored.metrics, higher, scored.rows, entry.note, _side(run, group.runs),
             _side(base, against) if against else None, delta,
         )  # fmt: skip
-        tasks.append(summary)
+        compared.append(summary)
         if against and higher:
             pairs.append(_Paired(summary, run, run_R, base_R))
     if faults:
         raise ConfigError(faults)
     return Comparison(
-        group.name, tuple(group.seeds), how.rounds, tuple(tasks), _mean(pairs) if len(pairs) > 1 else None
+        group.name, tuple(group.seeds), how.rounds, tuple(compared), _mean(pairs) if len(pairs) > 1 else None
     )
 
 
@@ -268,17 +280,16 @@ class _Scored:
         return _Scores(self.value_V[start:end], self.resampled_VR[start:end])
 
 
-def _score(task: str, runs: Sequence[FinishedRun], metrics: Mapping[str, Metric], how: Resampling) -> _Scored:
+def _score(task: str, runs: Sequence[FinishedRun], by: TaskScoring, how: Resampling) -> _Scored:
     """Every metric on every set, for all runs at once; the mean over both, as `TaskScore.value` has it."""
     entries = runs[0].summary.tasks[task].metrics
     names = tuple(dict.fromkeys(m.metric for m in entries))
-    labels = _classes(runs[0].config["tasks"][task]["kind"])
-    scored, classes = [metrics[name] for name in names], len(labels)
+    scored, classes = [by.metrics[name] for name in names], by.classes
     values: list[list[float]] = []
     resampled: list[np.ndarray] = []
     rows = 0
     for set_name in dict.fromkeys(m.set_name for m in entries):
-        gold_N, predicted_VN = _same_rows(task, set_name, runs, labels)
+        gold_N, predicted_VN = _same_rows(task, set_name, runs, by.parsed)
         rows += len(gold_N)
         draws = draw([gold_N, *predicted_VN], how.rounds, how.seed, f"{task}.{set_name}")
         values += [[metric.evaluate(gold_N, one_N, classes) for one_N in predicted_VN] for metric in scored]
@@ -286,16 +297,10 @@ def _score(task: str, runs: Sequence[FinishedRun], metrics: Mapping[str, Metric]
     return _Scored(names, rows, np.mean(values, axis=0), np.mean(resampled, axis=0))
 
 
-def _classes(kind: Mapping[str, Any]) -> list[str]:
-    """Names of a task's classes in the order of their ids; none for numbers."""
-    merged = kind.get("merge") or {}
-    return list(dict.fromkeys(str(merged.get(name, name)) for name in kind.get("labels", ())))
-
-
 def _same_rows(
-    task: str, set_name: str, runs: Sequence[FinishedRun], labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [N] and predictions [V, N] of the labelled rows. Raises `ConfigError` if the runs were not scored on the same rows."""
+    task: str, set_name: str, runs: Sequence[FinishedRun], parsed: Callable[[Any], Any]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Labels [N] and V times predictions [N] of the labelled rows. Raises `ConfigError` if the runs were not scored on the same rows."""
     first, *others = [_predictions(run, task, set_name) for run in runs]
     for run, other in zip(runs[1:], others, strict=True):
         found = _difference([row.label for row in first], [row.label for row in other]) or _difference(
@@ -304,12 +309,12 @@ def _same_rows(
         if found:
             where = f"{runs[0].path} and {run.path} were not scored on the same {set_name} rows"
             raise ConfigError([Fault(task, f"{where}: {found}. A paired comparison needs the same rows for both.")])
-    gold_N = _numbers([row.label for row in first], labels, runs[0], task)
-    predicted_VN = np.stack(
-        [_numbers([row.prediction for row in rows], labels, run, task) for rows, run in zip([first, *others], runs, strict=True)]
-    )  # fmt: skip
-    labelled_N = ~np.isnan(gold_N)
-    return gold_N[labelled_N], predicted_VN[:, labelled_N]
+    labelled = [i for i, row in enumerate(first) if row.label is not None]
+    gold_N = _read([first[i].label for i in labelled], parsed, runs[0], task)
+    return gold_N, [
+        _read([rows[i].prediction for i in labelled], parsed, run, task)
+        for rows, run in zip([first, *others], runs, strict=True)
+    ]
 
 
 def _difference(a: Sequence[Any], b: Sequence[Any]) -> str:
@@ -331,13 +336,9 @@ def _predictions(run: FinishedRun, task: str, set_name: str) -> list[Prediction]
         raise ConfigError([Fault(task, f"{path} cannot be read as predictions of mtl: it {error.problem}")]) from error
 
 
-def _numbers(values: Sequence[Any], labels: Sequence[str], run: FinishedRun, task: str) -> np.ndarray:
-    """Class ids or numbers, NaN for none."""
-    ids = {name: float(i) for i, name in enumerate(labels)}
+def _read(values: Sequence[Any], parsed: Callable[[Any], Any], run: FinishedRun, task: str) -> np.ndarray:
+    """Labels or predictions as metrics take them."""
     try:
-        return np.array([math.nan if v is None else ids[v] if labels else float(v) for v in values], np.float64)
-    except (KeyError, ValueError, TypeError) as error:
-        allowed = f"one of the labels {', '.join(labels[:10])}" if labels else "a number"
-        raise ConfigError(
-            [Fault(task, f"{run.path} has a prediction or label that is not {allowed}: {error}")]
-        ) from error
+        return examples([parsed(value) for value in values])
+    except ValueError as error:
+        raise ConfigError([Fault(task, f"{run.path} has a prediction or label that {error}")]) from error

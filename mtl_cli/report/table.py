@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
+from mtl_cli.config.registry import FAMILIES, resolve
 from mtl_cli.metrics.scorer import TaskScore, mean_score
 
-_FRACTIONS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman", "micro_f1", "exact_match")
+_OF_LABEL_SETS = ("micro_f1", "exact_match")
+"""Scores of several labels a text, which no task can name as its metric yet."""
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -34,7 +37,13 @@ def shown(metric: str, value: float | None) -> str:
     """A value as tables show it: per cent for fractions, plain otherwise, `-` for none or NaN."""
     if value is None or value != value:
         return "-"
-    return f"{100 * value:.1f}" if metric in _FRACTIONS else f"{value:.3f}"
+    return f"{100 * value:.1f}" if _is_fraction(metric) else f"{value:.3f}"
+
+
+@functools.cache
+def _is_fraction(metric: str) -> bool:
+    """Whether a metric is shown as per cent; one of the user's own is shown as it is."""
+    return metric in _OF_LABEL_SETS or (metric in FAMILIES["metric"] and resolve("metric", metric).is_fraction)  # type: ignore[attr-defined]
 
 
 def score_table(scores: Sequence[TaskScore], title: str) -> str:

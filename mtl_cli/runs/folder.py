@@ -24,6 +24,7 @@ from typing import IO, Any, Literal
 import yaml
 
 from mtl_cli.config.keys import changes_result
+from mtl_cli.config.upgrade import upgraded
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.redact import as_written, redacted_words
 from mtl_cli.runs.files import explained, scratch_files, shortened, why, write_text
@@ -353,4 +354,4 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{config} is not readable as YAML: {error}. Take another run, or a backup of it") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{config} is empty or holds no mapping: it is not the config of a run any more")
-    return values
+    return upgraded(values)

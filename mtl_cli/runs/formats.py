@@ -281,8 +281,8 @@ class Prediction:
     """A line of predictions/TASK.SET.jsonl."""
 
     row: Count
-    label: str | float | None
-    prediction: str | float | None
+    label: str | float | list[str | None] | None
+    prediction: str | float | list[str | None] | None
 
 
 def read_predictions(path: Path) -> list[Prediction]:

@@ -1,24 +1,27 @@
-"""The label column of some rows, read as a whole."""
+"""The labels of some rows, read as a whole."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from mtl_cli.errors import DataError
-from mtl_cli.tasks.kinds.base import Kind
-from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Column, Labels
+from mtl_cli.tasks.columns import Column, ColumnSpec
+from mtl_cli.tasks.inputs.base import EncodedRow
+from mtl_cli.tasks.kinds.base import Kind, TargetReader, Targets
+from mtl_cli.tasks.kinds.column import AmbiguousLabelsError
 from mtl_cli.tasks.rows import Row
 
 
-def code_of(labels: Column, row: Row, column: str, task: str) -> float:
-    """Code of a row's raw label.
+def read_row(reader: TargetReader, row: Row, encoded: EncodedRow | None, column: str, task: str) -> tuple[Any, ...]:
+    """What is stored for a row's label.
 
     Args:
-        labels: that were met before it.
+        reader: has met the labels before it.
         row: the row.
+        encoded: as the model gets it; None where labels alone are read.
         column: of the label.
         task: whose label it is.
 
@@ -27,33 +30,36 @@ def code_of(labels: Column, row: Row, column: str, task: str) -> float:
     """
     value = row.column(column, f"task '{task}'")
     try:
-        return labels.code(value)
+        return reader.read(value, encoded)
     except ValueError as error:
         raise DataError(f"{row.where}: column '{column}': {error}", task) from error
 
 
-def read_labels(kind: Kind, rows: Iterator[Row], column: str, task: str, keys: str | None) -> tuple[np.ndarray, Labels]:
-    """The labels of some rows, and how they were read.
+def read_targets(kind: Kind, rows: Iterator[Row], column: str, task: str, keys: str | None) -> Targets:
+    """What the labels of some rows mean.
 
     Args:
         kind: of the labels.
         rows: are read once.
-        column: of the label; rows may lack it together.
+        column: of the label.
         task: whose labels they are.
         keys: what stands before the kind's options in a config, such as `tasks.nli.kind.`; None: there are no such keys.
-
-    Returns:
-        Labels, float32, NaN for none, and what the codes of the column mean.
 
     Raises:
         DataError: a label is unknown, or the column can be read in several ways.
     """
-    labels, codes = kind.column(), array("f")
-    for row in rows:
-        codes.append(code_of(labels, row, column, task))
-    codes_N = np.frombuffer(codes, np.float32) if codes else np.empty(0, np.float32)
+    reader = kind.reader()
+    stored = [read_row(reader, row, None, column, task) for row in rows]
+    codes = {name: assembled(spec, [one[at] for one in stored]) for at, (name, spec) in enumerate(kind.columns.items())}
     try:
-        read = kind.read(labels.facts(), codes_N)
+        return kind.targets(reader.facts(), codes)
     except AmbiguousLabelsError as error:
         raise DataError(f"column '{column}': {error.sentence(keys)}", task) from error
-    return read.of(codes_N), read
+
+
+def assembled(spec: ColumnSpec, rows: list[Any]) -> Column[np.ndarray]:
+    """A column of some rows."""
+    if not spec.ragged:
+        return Column(np.array(rows, spec.dtype))
+    values = np.concatenate([np.empty(0, spec.dtype), *(np.asarray(row, spec.dtype) for row in rows)])
+    return Column(values, np.cumsum([0, *map(len, rows)]))

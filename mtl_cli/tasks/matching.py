@@ -13,7 +13,7 @@ import numpy as np
 from mtl_cli.errors import DataError
 from mtl_cli.tasks.files import Row, text_of
 from mtl_cli.tasks.kinds.classification import Classification
-from mtl_cli.tasks.labels import read_labels
+from mtl_cli.tasks.labels import read_targets
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,8 @@ class Matching:
         Raises:
             DataError: a row lacks a column, or its label is unknown; or no row has a label.
         """
-        golds_N, labels = read_labels(self.kind, rows(), label, task, None)
+        labels = read_targets(self.kind, rows(), label, task, None)
+        golds_N = self.kind.gold(labels.columns)
         if labels.reading.meaning or labels.reading.no_label:
             log.info("labels   task '%s': column '%s' is read as %s", task, label, labels.reading.line)
         for row, gold in zip(rows(), golds_N.tolist(), strict=True):

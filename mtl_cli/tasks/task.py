@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from mtl_cli.tasks.formats.base import Options
+from mtl_cli.tasks.inputs.base import Asked, Input
+from mtl_cli.tasks.inputs.text import TextInput
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.matching import Matching
-
-Layout = Literal["joint", "packed"]
-"""How the two texts of a pair see each other. Joint: each sees both. Packed: the first sees itself alone, the second both, so that one
-pass can hold the first text once and many second ones."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,8 @@ class Task:
     source: Source
     max_length: int
     """Tokens a row."""
-    layout: Layout = "joint"
+    input: Input = field(default_factory=TextInput)
+    """How a row becomes what the model reads."""
     head: str | None = None
     """Name of the head, which other tasks may have too; None: a head of its own, of the task's name."""
 
@@ -58,6 +56,11 @@ class Task:
     def head_name(self) -> str:
         """Name of the head: the task's own unless it is told."""
         return self.head or self.name
+
+    @property
+    def asked(self) -> Asked:
+        """What its input reads of a row."""
+        return Asked(self.name, self.text, self.max_length)
 
     @property
     def raw_kind(self) -> Kind:

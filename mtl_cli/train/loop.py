@@ -215,10 +215,10 @@ class Loop:
         """
         weighted = self._weighting.backward(passes, self._step)
         finite(weighted.losses_K, passes.present_P)
-        share_gradients(self._model, tuple(batch.counts), self._fabric, passes.settled)
+        share_gradients(self._model, tuple(batch.units), self._fabric, passes.settled)
         norm = self._clip()
         listed = dict(zip(self._kinds, weighted.losses_K.tolist(), strict=True))
-        return weighted, {name: loss for name, loss in listed.items() if name in batch.counts}, norm
+        return weighted, {name: loss for name, loss in listed.items() if name in batch.units}, norm
 
     def _pass_over(self, bad: BadStep) -> None:
         """Go on without this step, or stop, as configured."""

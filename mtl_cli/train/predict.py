@@ -12,6 +12,7 @@ from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.tasks.columns import Column, in_order
 
 
 @torch.inference_mode()
@@ -23,8 +24,8 @@ def predict(
     batch_tokens: int,
     fabric: Fabric,
     tick: Callable[[], None],
-) -> np.ndarray:
-    """Outputs of one head for every row, in the order of the rows, shape [N, C].
+) -> Column[np.ndarray]:
+    """Outputs of one head for every row, in the order of the rows, float32: [N, C], or with offsets.
 
     Args:
         model: put into evaluation mode while it runs.
@@ -35,19 +36,18 @@ def predict(
         tick: called before each forward pass; may raise to stop.
     """
     lengths = np.diff(encoded.offsets)
-    out_NC: np.ndarray | None = None
+    pieces: list[Column[np.ndarray]] = []
+    rows: list[np.ndarray] = []
     training = model.training
     model.eval()
     try:
-        for rows in token_batches(lengths, batch_tokens):
+        for some in token_batches(lengths, batch_tokens):
             tick()
-            batch = collate([RowRef(head, int(i), int(lengths[i])) for i in rows], {head: encoded}).to(fabric.device)
+            batch = collate([RowRef(head, int(i), int(lengths[i])) for i in some], {head: encoded}).to(fabric.device)
             with fabric.autocast():
-                out_BC = model(batch)[0].out_BC.float().cpu().numpy()
-            if out_NC is None:
-                out_NC = np.empty((len(encoded), out_BC.shape[1]), np.float32)
-            out_NC[rows] = out_BC
+                out = model(batch)[0].out
+            pieces.append(Column(out.values.float().cpu().numpy(), out.offsets))
+            rows.append(some)
     finally:
         model.train(training)
-    assert out_NC is not None
-    return out_NC
+    return in_order(pieces, rows)

@@ -19,8 +19,8 @@ from mtl_cli.weighting.base import BadStep, Chosen, TaskGradients, Weighted
 class Passes:
     """The forward passes of one step; a weighting drives them (`weighting.base.StepPasses`).
 
-    L_i is the mean over all rows of task i in the step, so cutting the step into passes or over processes changes
-    nothing: each pass contributes (sum of its rows' losses) / (rows of the task in the whole step).
+    L_i is the mean over all units of task i in the step (rows, or labelled words), so cutting the step into passes or over
+    processes changes nothing: each pass contributes (sum of its rows' losses) / (units of the task in the whole step).
 
     Args:
         model: gives outputs.
@@ -48,7 +48,7 @@ class Passes:
     @property
     def present_P(self) -> tuple[int, ...]:
         """See `StepPasses.present_P`."""
-        return tuple(k for k, name in enumerate(self._names) if name in self._batch.counts)
+        return tuple(k for k, name in enumerate(self._names) if name in self._batch.units)
 
     def accumulate(self, weights_K: Tensor) -> Weighted:
         """See `StepPasses.accumulate`."""
@@ -88,7 +88,7 @@ class Passes:
         store = self._store(chosen)
         store.begin([one.inputs.ids_T for one in self._batch.passes])
         pieces = self._pieces(*part)
-        counts_K = self._part_counts(pieces)
+        units_K = self._part_units(pieces)
         losses_K = self._zeros()
         for p, k in enumerate(self.present_P):
             with _frozen(self._model, () if others else store.parameters), store.row(p):
@@ -97,9 +97,9 @@ class Passes:
                     losses_K[k] += loss.detach()
                     if loss.requires_grad:  # a task need not reach what was chosen, such as another group's branch
                         self._fabric.backward(weights_K[k] * loss)
-            if not counts_K[k]:
+            if not units_K[k]:
                 raise BadStep("number of rows", f"is too small for {part[1]} parts", k)
-            scale = self._batch.counts[self._names[k]] / counts_K[k]
+            scale = self._batch.units[self._names[k]] / units_K[k]
             if scale != 1:
                 losses_K[k] *= scale
                 store.matrix(len(self.present_P))[p] *= scale
@@ -146,13 +146,13 @@ class Passes:
                     found[self._names.index(part.task)].append(piece)
         return found
 
-    def _part_counts(self, pieces: Mapping[int, Sequence[Batch]]) -> list[float]:
-        counts_K = self._zeros()
+    def _part_units(self, pieces: Mapping[int, Sequence[Batch]]) -> list[float]:
+        units_K = self._zeros()
         for k, batches in pieces.items():
-            counts_K[k] = sum(one.rows for one in batches)
+            units_K[k] = sum(int(part.units_B.sum()) for one in batches for part in one.parts)
         if self._fabric.world_size > 1:
-            counts_K = self._fabric.all_reduce(counts_K, reduce_op="sum")  # type: ignore[assignment]
-        return counts_K.tolist()
+            units_K = self._fabric.all_reduce(units_K, reduce_op="sum")  # type: ignore[assignment]
+        return units_K.tolist()
 
     def _penalty(self) -> Tensor | None:
         """Add the gradient of the sharing scheme's own term."""
@@ -170,8 +170,8 @@ class Passes:
             outputs = self._model(one)
         shares = dict.fromkeys(self._kinds, torch.zeros((), device=self._fabric.device))
         for part, output in zip(one.parts, outputs, strict=True):
-            rows = self._kinds[part.task].loss(output.out_BC, part.labels_B)
-            shares[part.task] = rows.sum() / self._batch.counts[part.task]
+            losses_B = self._kinds[part.task].loss(output.out, part.targets)
+            shares[part.task] = losses_B.sum() / self._batch.units[part.task]
         return torch.stack(list(shares.values()))
 
     def _sum(self, passes: Sequence[Tensor]) -> Tensor:

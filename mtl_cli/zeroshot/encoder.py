@@ -12,8 +12,8 @@ from torch import nn
 
 from mtl_cli.data.lengths import token_batches
 from mtl_cli.data.text import TextInputs
-from mtl_cli.data.tokens import stand_in_token
 from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.tasks.inputs.base import stand_in_token
 from mtl_cli.zeroshot.pieces import Pieces, cut
 from mtl_cli.zeroshot.plan import Plan, planned
 from mtl_cli.zeroshot.vocabulary import Vocabulary, vocabulary

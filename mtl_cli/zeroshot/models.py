@@ -7,17 +7,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from mtl_cli.data.text import TextInputs
-from mtl_cli.tasks.task import Layout
 from mtl_cli.zeroshot.cache import Cache
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.methods.base import Method
 from mtl_cli.zeroshot.priors.base import Prior
+
+Layout = Literal["joint", "packed"]
+"""How the two texts of a pair see each other. Joint: each sees both. Packed: the first sees itself alone, the second both."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ VALIDATION = rows([6, 7, 9, 9, 0], [0, 1, 0, 0, math.nan], name="validation")
 
 
 def facts(used=None, validation=VALIDATION):
-    chosen = np.flatnonzero(~np.isnan(TRAIN.labels_N)) if used is None else np.array(used)
+    chosen = np.flatnonzero(~np.isnan(TRAIN.targets["label"].values)) if used is None else np.array(used)
     return data_facts({"nli": THREE}, {"nli": [validation]}, "validation", {"nli": (TRAIN, chosen)})
 
 

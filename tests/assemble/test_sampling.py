@@ -16,6 +16,7 @@ from mtl_cli.expression import Expression
 from mtl_cli.metrics.classification import Accuracy
 from mtl_cli.metrics.regression import Pearson, RootMeanSquaredError
 from mtl_cli.metrics.scorer import MetricScore, TaskScore
+from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from tests.data.fakes import pair_task
@@ -68,12 +69,12 @@ def score(task, value):
 
 def test_entropy_is_the_mean_over_the_rows_of_all_sets_as_a_share_of_that_of_no_idea():
     matched, mismatched = np.random.default_rng(0).normal(size=(2, 5, 3))
-    outputs = {
-        ("nli", "matched"): matched,
-        ("nli", "mismatched"): mismatched[:2],
-        ("near", "validation"): np.ones((4, 1)),
+    predicted = {
+        ("nli", "matched"): CLASSES.decode(Column(matched), {}),
+        ("nli", "mismatched"): CLASSES.decode(Column(mismatched[:2]), {}),
+        ("near", "validation"): Regression().decode(Column(np.ones((4, 1))), {}),
     }
-    found = observations({"nli": CLASSES, "near": Regression()}, outputs, [score("nli", 0.5), score("near", 0.25)])
+    found = observations(predicted, [score("nli", 0.5), score("near", 0.25)])
     logits = np.concatenate([matched, mismatched[:2]])
     expected = entropy(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), base=3, axis=1).mean()
     assert [(o.task, o.score) for o in found] == [("nli", 0.5), ("near", 0.25)]
@@ -85,7 +86,8 @@ def test_entropy_is_the_mean_over_the_rows_of_all_sets_as_a_share_of_that_of_no_
     ("row", "expected"), [([3, 3, 3], 1.0), ([900, 0, 0], 0.0), ([50, 50, -900], np.log(2) / np.log(3))]
 )
 def test_entropy_goes_from_sure_to_no_idea(row, expected):
-    (found,) = observations({"nli": CLASSES}, {("nli", "validation"): np.float32([row, row])}, [score("nli", 1.0)])
+    predicted = CLASSES.decode(Column(np.float32([row, row])), {})
+    (found,) = observations({("nli", "validation"): predicted}, [score("nli", 1.0)])
     assert found.entropy == pytest.approx(expected)
 
 

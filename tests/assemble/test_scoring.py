@@ -6,16 +6,17 @@ import numpy as np
 
 from mtl_cli.assemble.scoring import Scored, Scoring, score
 from mtl_cli.metrics.regression import MeanAbsoluteError
-from mtl_cli.tasks.kinds.base import Decoded
+from mtl_cli.tasks.kinds.base import Predictions
+from mtl_cli.tasks.kinds.regression import Regression
+from tests.fakes import single
 
 
-def scored(labels, outputs):
-    """A task of numbers whose head's outputs are its predictions."""
+def scored(labels, predicted):
+    """A task of numbers."""
     origin = SimpleNamespace(set_name="validation", note="")
-    kind = SimpleNamespace(classes=(), decode=lambda out_NC: Decoded(out_NC[:, 0].astype(np.float64), None))
-    encoded = SimpleNamespace(labels_N=np.array(labels, np.float32), origin=origin)
-    scoring = Scoring(None, None, 8, 0, 1, lambda: None, {("t", "validation"): np.array(outputs)[:, None]})
-    return score([Scored("t", kind, {"mae": MeanAbsoluteError()}, "t", [encoded])], scoring)
+    encoded = SimpleNamespace(origin=origin, **single(labels))
+    scoring = Scoring(None, None, 8, 0, 1, lambda: None, {("t", "validation"): Predictions(np.array(predicted))})
+    return score([Scored("t", Regression(), {"mae": MeanAbsoluteError()}, "t", [encoded])], scoring)
 
 
 def test_rows_without_a_label_are_left_out_of_value_and_count():

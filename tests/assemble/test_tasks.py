@@ -44,7 +44,7 @@ def test_a_task_may_name_another_one_s_head():
          "entailment, neutral, contradiction."),
         (task({**TWO, "labels": TWO["labels"][::-1]}), "needs classification of not_entailment, entailment."),
         (task("regression", metrics=["pearson"]), "this task needs regression."),
-        (task(layout="packed"), "whose layout is joint; this task's is packed. Give both the same layout"),
+        (task(input="packed"), "whose input is text; this task's is packed. Give both the same input"),
     ],
 )  # fmt: skip
 def test_tasks_of_one_head_must_mean_the_same_by_it(own, message):
@@ -98,4 +98,4 @@ def test_the_tasks_of_a_shipped_mix_have_one_packed_entailment_head(mix):
     assert faults == []
     assert set(head_names(found).values()) == {"entailment"}
     assert {bound.task.kind.classes for bound in found.values()} == {("entailment", "not_entailment")}
-    assert {bound.task.layout for bound in found.values()} == {"packed"}
+    assert {bound.task.input.name for bound in found.values()} == {"packed"}

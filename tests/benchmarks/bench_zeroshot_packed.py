@@ -138,7 +138,7 @@ CLOSE = 1e-5
 def save_run(folder: Path) -> Path:
     """A run with a packed head on MiniLM, after one step."""
     words = (
-        "task=rte", "+tasks.rte.layout=packed", "data.source=bundled", "data.max_length=64", "train.steps=1", "eval.bootstrap=0",
+        "task=rte", "+tasks.rte.input=packed", "data.source=bundled", "data.max_length=64", "train.steps=1", "eval.bootstrap=0",
         "fabric.accelerator=cpu", f"run.outputs={folder}", "run.name=packed", "train.progress=none",
     )  # fmt: skip
     values = compose("train", words).values

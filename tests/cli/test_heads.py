@@ -11,7 +11,7 @@ from mtl_cli.zeroshot.models import Head
 from tests.cli.conftest import command
 from tests.conftest import TINY
 
-SHARED = ("task=[rte,match_sst2,qnli]", "+tasks.rte.head=entailment", "+tasks.rte.layout=packed", "train.steps=4")
+SHARED = ("task=[rte,match_sst2,qnli]", "+tasks.rte.head=entailment", "+tasks.rte.input=packed", "train.steps=4")
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +61,15 @@ def test_a_stored_run_scores_as_it_was_scored(run, mtl):
 
 
 def test_other_data_are_scored_by_the_head_s_name(run, mtl, wnli):
-    result = mtl("eval", f"run={run}", *wnli, "+tasks.wnli.layout=packed", "heads={wnli: entailment}")
+    result = mtl("eval", f"run={run}", *wnli, "+tasks.wnli.input=packed", "heads={wnli: entailment}")
     assert summary(result)["heads"] == {"wnli": "rte"}
     assert "wnli is scored by the head 'entailment' of rte, match_sst2" in result.err
-    named = mtl("eval", f"run={run}", *wnli, "+tasks.wnli.layout=packed", "+tasks.wnli.head=entailment")
+    named = mtl("eval", f"run={run}", *wnli, "+tasks.wnli.input=packed", "+tasks.wnli.head=entailment")
     assert summary(named)["heads"] == {"wnli": "rte"}
 
 
 def test_heads_that_several_tasks_share_count_once(run, mtl, wnli):
-    packed = mtl("eval", f"run={run}", *wnli, "+tasks.wnli.layout=packed")
+    packed = mtl("eval", f"run={run}", *wnli, "+tasks.wnli.input=packed")
     assert summary(packed)["heads"] == {"wnli": "rte"}
     assert "wnli is scored by the head of rte, match_sst2" in packed.err
     assert summary(mtl("eval", f"run={run}", *wnli))["heads"] == {"wnli": "qnli"}
@@ -78,9 +78,7 @@ def test_heads_that_several_tasks_share_count_once(run, mtl, wnli):
 def test_rows_are_not_scored_in_a_layout_that_the_head_never_saw(run, mtl, wnli):
     result = mtl("eval", f"run={run}", *wnli, "heads={wnli: entailment}")
     assert result.code == 2
-    assert (
-        "heads.wnli: head 'entailment' reads rows whose layout is packed. Give tasks.wnli.layout=packed" in result.err
-    )
+    assert "heads.wnli: head 'entailment' reads rows whose input is packed. Give tasks.wnli.input=packed" in result.err
 
 
 def test_labels_are_asked_of_the_shared_head_by_its_name(run, mtl):

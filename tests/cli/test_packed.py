@@ -23,7 +23,7 @@ tasks:
     kind: {{name: classification, labels: [entailment, not_entailment]}}
     text: [text, claim]
     label: label
-    layout: {layout}
+    input: {input}
     metrics: [accuracy]
     source: {{files: {{train: {path}, validation: {path}}}}}
 weights: {{{name}: 1.0}}
@@ -39,8 +39,8 @@ def folder(tmp_path_factory):
     ]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "my/task").mkdir(parents=True)
-    for name, layout in (("mine", "packed"), ("other", "joint")):
-        text = TASK.format(name=name, layout=layout, path=folder / "rows.jsonl")
+    for name, way in (("mine", "packed"), ("other", "text")):
+        text = TASK.format(name=name, input=way, path=folder / "rows.jsonl")
         (folder / f"my/task/{name}.yaml").write_text(text)
     return folder
 
@@ -141,4 +141,4 @@ def test_an_encoder_that_cannot_is_refused_before_the_run(folder, train, cache):
         config = ("--config-dir", folder / "my", *TINY, "task=mine", "data.max_length=64", *words)
         result = command(folder, cache, subcommand, *config)
         assert result.code == 2
-        assert "tasks.mine.layout: packed pairs cannot be had from DebertaV2Model" in result.err
+        assert "tasks.mine.input: packed pairs cannot be had from DebertaV2Model" in result.err

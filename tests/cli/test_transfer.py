@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import TINY
 
 MIX = (
-    *TINY, "task=[rte,match_sst2]", "+tasks.rte.head=entailment", "+tasks.rte.layout=packed", "families.sentiment=[match_sst2]",
+    *TINY, "task=[rte,match_sst2]", "+tasks.rte.head=entailment", "+tasks.rte.input=packed", "families.sentiment=[match_sst2]",
     "leave_out=[sentiment]", "train.steps=2", "ask.bootstrap=20", "run.name=mix",
 )  # fmt: skip
 

@@ -116,9 +116,8 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("weights.rte", "epoch - 1", "must be 0 or more; 'epoch - 1' is -1 at step 0"),
         ("weights.rte", -0.5, "must be 0 or more; found -0.5"),
         ("tasks.rte.max_length", 7, "must be at least 8 tokens"),
-        ("tasks.rte.text", ["a", "b", "c"], "must name one column, or two for a pair; found 3"),
         ("tasks.rte.text", [], "must name one column, or two for a pair; found 0"),
-        ("tasks.rte.layout", "pakced", "'pakced' is not one of 'joint', 'packed'. Did you mean 'packed'?"),
+        ("tasks.rte.layout", "packed", "is now input: text or packed"),
         ("tasks.rte.metrics", [], "must name at least one metric"),
         ("tasks.rte.head", "a.b", "may hold letters, digits, '_' and '-'; found 'a.b'"),
         ("tasks.rte.head", "", "may hold letters"),
@@ -189,13 +188,6 @@ def test_weights_that_are_all_0_are_told(values, problems):
 def test_no_task_at_all_is_told(values, problems):
     values["tasks"], values["weights"] = {}, {}
     assert problems(values)["tasks"] == "no task is chosen: give task=NAME; `mtl ls task` shows the names"
-
-
-@pytest.mark.parametrize(("text", "said"), [(["a"], "packed is for pairs"), (["a", "b"], None)])
-def test_only_pairs_are_packed(values, problems, text, said):
-    values["tasks"]["rte"] |= {"layout": "packed", "text": text}
-    found = problems(values)
-    assert found["tasks.rte.layout"].startswith(said) if said else found == {}
 
 
 @pytest.mark.parametrize("name", ["a/b", "a.b", "a b", "..", "", "mean", "-"])

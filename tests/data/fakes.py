@@ -9,6 +9,7 @@ from mtl_cli.tasks.files import read_file
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.source import Origin, file_digest
 from mtl_cli.tasks.task import Source, Task
+from tests.fakes import single
 
 
 def encoded_set(lengths, labels=None, types=False, first_id=1000):
@@ -16,13 +17,10 @@ def encoded_set(lengths, labels=None, types=False, first_id=1000):
     lengths = np.asarray(lengths)
     ids = np.concatenate([first_id + 100 * i + np.arange(n) for i, n in enumerate(lengths)]).astype(np.int32)
     labels = np.arange(len(lengths)) if labels is None else labels
-    meta = Meta(
-        rows=len(lengths), tokens=len(ids), max_id=int(ids.max()), truncated=0,
-        fingerprint="", has_types=types, ids_dtype="int32", label_column=True,
-    )  # fmt: skip
+    meta = Meta(rows=len(lengths), tokens=len(ids), max_id=int(ids.max()), truncated=0, fingerprint="")
     origin = Origin("file", "train", "made by hand", lambda: "", lambda: iter(()))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return EncodedSet(origin, meta, ids, np.ones(len(ids), np.uint8) if types else None, offsets, np.float32(labels))
+    return EncodedSet(origin, meta, ids, np.ones(len(ids), np.uint8) if types else None, offsets, **single(labels))
 
 
 def pair_task(kind=None, max_length=64, text=("a", "b"), name="nli"):

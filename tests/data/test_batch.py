@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mtl_cli.data.collate import RowRef, collate
+from mtl_cli.tasks.columns import Column
 from tests.data.fakes import encoded_set
 
 
@@ -23,7 +24,7 @@ def test_a_batch_on_the_cpu_is_not_copied():
 
 def test_every_tensor_of_a_batch_moves():
     moved = batch([3, 5], types=True).to(torch.device("meta"))
-    tensors = [moved.inputs.ids_T, moved.inputs.types_T, *(part.labels_B for part in moved.parts)]
+    tensors = [moved.inputs.ids_T, moved.inputs.types_T, *(part.targets["label"].values for part in moved.parts)]
     assert {t.device.type for t in tensors} == {"meta"}
     assert (moved.rows, moved.tokens) == (2, 8)
     assert [(part.task, part.rows) for part in moved.parts] == [("a", slice(0, 2))]
@@ -53,7 +54,7 @@ def test_every_other_row_of_a_part_is_a_batch_of_its_own(k):
         assert torch.equal(getattr(own.inputs, name), expected)
     assert own.inputs.lengths_B.tolist() == [3, 4]
     assert [(p.task, p.rows) for p in own.parts] == [("ab"[k], slice(0, 2))]
-    assert torch.equal(own.parts[0].labels_B, part.labels_B[::2])
+    assert torch.equal(own.parts[0].targets["label"].values, part.targets["label"].values[::2])
     assert own.parts[0].numbers_B.tolist() == [0, 2]
 
 
@@ -64,7 +65,7 @@ def test_no_row_is_no_batch():
 
 def packed_and_joint():
     lengths = np.array([3, 5, 4, 2])
-    packed = dataclasses.replace(encoded_set(lengths), seconds_N=np.array([1, 2, 3, 1], np.int32))
+    packed = dataclasses.replace(encoded_set(lengths), arrays={"seconds": Column(np.array([1, 2, 3, 1], np.int32))})
     sets = {"a": packed, "b": encoded_set(lengths, first_id=5000)}
     return collate([RowRef(task, i, int(n)) for task in "ab" for i, n in enumerate(lengths)], sets)
 

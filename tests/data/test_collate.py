@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mtl_cli.data.collate import RowRef, collate, cut, filled
+from mtl_cli.tasks.columns import Column
 from tests.data.fakes import encoded_set
 
 SETS = {
@@ -41,7 +42,7 @@ def test_each_task_s_rows_lie_next_to_one_another_in_the_order_of_first_sight():
 
 def test_labels_stand_with_their_rows():
     batch = collate([ref("b", 0), ref("a", 2), ref("a", 0), ref("b", 1)], SETS)
-    labels = {part.task: part.labels_B for part in batch.parts}
+    labels = {part.task: part.targets["label"].values for part in batch.parts}
     assert labels["a"].tolist() == [2.0, 0.0]
     assert labels["b"][0] == 0.5
     assert labels["b"][1].isnan()
@@ -137,7 +138,10 @@ def test_one_row_is_one_pass():
 
 
 def test_segments_tell_the_hypothesis_of_packed_rows_and_are_0_of_joint_ones():
-    sets = {"a": dataclasses.replace(SETS["a"], seconds_N=np.array([2, 1, 4], np.int32)), "b": SETS["b"]}
+    sets = {
+        "a": dataclasses.replace(SETS["a"], arrays={"seconds": Column(np.array([2, 1, 4], np.int32))}),
+        "b": SETS["b"],
+    }
     batch = collate([ref("a", 0), ref("a", 1), ref("b", 0)], sets)
     assert batch.inputs.segments_T.tolist() == [0, 0, 1, 0, 1, 1, 1, 1, 0, 0]
     assert batch.inputs.positions_T is None

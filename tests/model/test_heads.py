@@ -2,7 +2,7 @@ import itertools
 
 import torch
 
-from mtl_cli.model.heads import PooledHead
+from mtl_cli.model.heads.pooled import PooledHead
 
 
 def head(name="rte", seed=3, size=2, dropout=0.0):

@@ -29,14 +29,14 @@ def test_a_task_starts_from_the_same_head_alone_and_with_others():
 def test_each_part_of_a_batch_goes_to_its_own_head_in_order():
     m = model("rte", "mnli", "stsb")
     outputs = m(batch(m.sharing.backbone, stsb=["a", "bc"], mnli=["def"]))
-    assert [(o.task, tuple(o.out_BC.shape)) for o in outputs] == [("stsb", (2, 1)), ("mnli", (1, 3))]
+    assert [(o.task, tuple(o.out.values.shape)) for o in outputs] == [("stsb", (2, 1)), ("mnli", (1, 3))]
 
 
 def test_a_row_has_the_same_outputs_whatever_tasks_share_its_batch():
     m = model("rte", "mnli")
     together = m(batch(m.sharing.backbone, rte=["short"], mnli=["a much longer text than the other one"]))
     alone = m(batch(m.sharing.backbone, rte=["short"]))
-    torch.testing.assert_close(together[0].out_BC, alone[0].out_BC, atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[0].out.values, alone[0].out.values, atol=1e-5, rtol=0)
 
 
 def test_names_that_a_module_may_not_have_are_tasks_all_the_same():

@@ -1,6 +1,5 @@
 """Heads of a stored run by name."""
 
-import numpy as np
 import pytest
 
 from mtl_cli.assemble.tasks import BoundTask
@@ -9,6 +8,7 @@ from mtl_cli.recipes.evaluate import Heads
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from mtl_cli.tasks.task import Source, Task
+from tests.tasks.kinds.columns import targets as targets_of
 
 SOURCE = Source(hub=None, subset=None, folder="x", bundled=None, files={}, sets={})
 
@@ -22,7 +22,7 @@ def run(**tasks):
 
 
 def fitted(*targets):
-    return Regression().fitted(np.array(targets))
+    return Regression().fitted(targets_of(targets))
 
 
 TWO = Classification(labels=["n", "y"])

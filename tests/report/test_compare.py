@@ -13,10 +13,12 @@ from scipy.stats import bootstrap
 from mtl_cli.errors import ConfigError
 from mtl_cli.metrics.classification import Accuracy, BinaryF1
 from mtl_cli.metrics.regression import Pearson, RootMeanSquaredError
-from mtl_cli.report.compare import Resampling, compare
+from mtl_cli.report.compare import Resampling, TaskScoring, compare
 from mtl_cli.report.groups import FinishedRun, grouped
 from mtl_cli.report.verdicts import verdict_csv, verdict_json, verdict_table
 from mtl_cli.runs.formats import Summary
+from mtl_cli.tasks.kinds.classification import Classification
+from mtl_cli.tasks.kinds.regression import Regression
 
 METRICS = {"accuracy": Accuracy(), "f1": BinaryF1(), "pearson": Pearson(), "rmse": RootMeanSquaredError()}
 LABELS = ["no", "yes"]
@@ -65,7 +67,15 @@ def one(*runs):
 
 
 def compared(runs, baselines, how=HOW):
-    return compare(one(*runs), baselines, METRICS, how)
+    group = one(*runs)
+    return compare(
+        group, baselines, {task: scoring(group.runs[0].config["tasks"][task]["kind"]) for task in group.tasks}, how
+    )
+
+
+def scoring(kind):
+    own = Regression() if kind["name"] == "regression" else Classification(labels=LABELS)
+    return TaskScoring(METRICS, own.parsed, len(own.classes))
 
 
 def words(error):

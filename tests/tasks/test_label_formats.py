@@ -18,7 +18,7 @@ from mtl_cli.errors import DataError
 from mtl_cli.tasks.files import read_file
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
-from mtl_cli.tasks.labels import read_labels
+from mtl_cli.tasks.labels import read_targets
 
 LABEL_SETS = [
     ["negative", "positive"], ["no", "maybe", "yes"], ["caf\u00e9", "th\u00e9 vert", "eau"], ["1", "2", "3"], ["0", "1", "many"],
@@ -67,10 +67,10 @@ WRITERS = {
 def outcome(kind, path):
     """Labels, or the reason against them without what is the format's own: the file, and how it writes a number."""
     try:
-        labels_N, labels = read_labels(kind, read_file(path), "label", "it", "kind.")
+        labels = read_targets(kind, read_file(path), "label", "it", "kind.")
     except DataError as error:
         return re.sub(r"\S*\.(csv|tsv|jsonl|parquet|arrow):\d+: |'|\.0\b", "", str(error)).lower()
-    return labels.reading.values, [None if label != label else label for label in labels_N.tolist()]
+    return labels.reading.values, [None if label != label else label for label in kind.gold(labels.columns).tolist()]
 
 
 def outcomes(kind, values):

@@ -34,7 +34,7 @@ def looks(names="abc", rate=0.1, params="all"):
 def parabolas(lambdas=(1.0, 1.0, 1.0)):
     """Tasks (w x - y)^2 at w = 1: a (x 1, y 0), b (2, 0) pulls the same way, c (1, 3) the other way."""
     kinds = {name: Regression(scale="none") for name in "abc"}
-    step = StepBatch((line_pass(a=[(1, 0)], b=[(2, 0)], c=[(1, 3)]),), dict.fromkeys("abc", 1))
+    step = StepBatch((line_pass(a=[(1, 0)], b=[(2, 0)], c=[(1, 3)]),), dict.fromkeys("abc", 1), 3)
     model = SharedLine(1.0)
     return looks().look(Passes(model, kinds, step, cpu()), torch.tensor(lambdas)), model
 
@@ -71,7 +71,7 @@ def test_the_step_is_on_the_weighted_loss_as_in_training():
 
 def test_a_loss_of_zero_has_no_share_to_lose():
     kinds = {name: Regression(scale="none") for name in "ab"}
-    step = StepBatch((line_pass(a=[(1, 0)], b=[(1, 1)]),), {"a": 1, "b": 1})
+    step = StepBatch((line_pass(a=[(1, 0)], b=[(1, 1)]),), {"a": 1, "b": 1}, 2)
     found = looks("ab").look(Passes(SharedLine(1.0), kinds, step, cpu()), torch.ones(2))
     assert found.affinity_PP[0][1] != found.affinity_PP[0][1]  # NaN
     assert found.affinity_PP[0][0] == pytest.approx(0.36, abs=1e-6)
@@ -83,7 +83,7 @@ def test_the_parameters_are_where_they_were():
 
 def test_a_task_that_is_not_in_the_step_is_not_in_the_look():
     kinds = {name: Regression(scale="none") for name in "abc"}
-    step = StepBatch((line_pass(a=[(1, 0)], c=[(1, 3)]),), {"a": 1, "c": 1})
+    step = StepBatch((line_pass(a=[(1, 0)], c=[(1, 3)]),), {"a": 1, "c": 1}, 2)
     found = looks().look(Passes(SharedLine(1.0), kinds, step, cpu()), torch.ones(3))
     assert found.tasks_P == ("a", "c")
     assert found.record(7)["affinity"].keys() == {"a", "c"}

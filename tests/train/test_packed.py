@@ -11,6 +11,7 @@ from mtl_cli.data.collate import collate
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.model.sharing.groups import GroupedSharing
 from mtl_cli.model.sharing.hard import HardSharing
+from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.train.predict import predict
 from mtl_cli.train.step import Passes
@@ -26,7 +27,7 @@ def packed_set(backbone, pairs=PACKED):
     found = encoded(backbone, pairs, [0, 1, 1])
     ends = found.offsets[1:]
     seconds = [int((found.types_T[a:b] == 0).sum()) for a, b in zip(found.offsets[:-1], ends, strict=True)]
-    return dataclasses.replace(found, seconds_N=np.array(seconds, np.int32))
+    return dataclasses.replace(found, arrays={"seconds": Column(np.array(seconds, np.int32))})
 
 
 def given(groups=None, branch_at=0, pooling="mean"):
@@ -71,8 +72,8 @@ def test_a_hypothesis_changes_nothing_of_the_text_but_the_text_much_of_the_hypot
     outputs = {}
     for name, one in (("own", sets["packed"]), ("others", others), ("texts", texts)):
         batch = collate(refs({"packed": one})[:1], {"packed": one})
-        outputs[name] = backbone(batch.inputs), model(batch)[0].out_BC
-    begin = int(sets["packed"].seconds_N[0])
+        outputs[name] = backbone(batch.inputs), model(batch)[0].out.values
+    begin = int(sets["packed"].arrays["seconds"].values[0])
     torch.testing.assert_close(outputs["own"][0][:begin], outputs["others"][0][:begin], atol=1e-5, rtol=1e-5)
     assert (outputs["own"][1] - outputs["texts"][1]).abs().max() > 1e-4
 
@@ -104,7 +105,7 @@ def test_the_sum_of_task_gradients_is_the_plain_gradient(groups, sparse):
 
 def test_a_packed_task_alone_has_the_plain_gradient_in_its_row():
     model, sets = given()
-    step = StepBatch(one_step({"packed": sets["packed"]}).passes, {"packed": 3})
+    step = StepBatch(one_step({"packed": sets["packed"]}).passes, {"packed": 3}, 3)
     (_, plain), (_, found) = after(model, step, accumulated), after(model, step, by_rows(True))
     for name, _ in model.choose("all"):
         torch.testing.assert_close(found[name], plain[name], atol=1e-6, rtol=1e-4)
@@ -124,7 +125,7 @@ def test_predictions_of_packed_rows_do_not_depend_on_the_batch(batch_tokens):
     model, sets = given()
     found = predict(model, "packed", sets["packed"], batch_tokens=batch_tokens, fabric=cpu(), tick=lambda: None)
     alone = [
-        model.eval()(collate([ref], {"packed": sets["packed"]}))[0].out_BC[0]
+        model.eval()(collate([ref], {"packed": sets["packed"]}))[0].out.values[0]
         for ref in refs({"packed": sets["packed"]})
     ]
-    torch.testing.assert_close(torch.from_numpy(found), torch.stack(alone).detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.from_numpy(found.values), torch.stack(alone).detach(), atol=1e-5, rtol=1e-5)

@@ -20,7 +20,7 @@ def model():
 
 def outputs(model, texts, batch_tokens, head="a", tick=lambda: None):
     rows = encoded(model.sharing.backbone, texts, [np.nan] * len(texts))
-    return predict(model, head, rows, batch_tokens=batch_tokens, fabric=cpu(), tick=tick)
+    return predict(model, head, rows, batch_tokens=batch_tokens, fabric=cpu(), tick=tick).values
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -30,7 +30,7 @@ def alone(model, step, k, rows=None):
     for one in step.passes:
         for part, output in zip(one.parts, copied(one), strict=True):
             if part.task == "abc"[k]:
-                losses.append(KINDS[part.task].loss(output.out_BC, part.labels_B))
+                losses.append(KINDS[part.task].loss(output.out, part.targets))
     losses = torch.cat(losses)
     (LAMBDAS[k] * (losses if rows is None else losses[rows]).mean()).backward()
     return {name: p.grad for name, p in copied.named_parameters() if p.grad is not None}
@@ -85,7 +85,7 @@ def test_the_columns_of_a_step_are_kept_from_the_step_before():
         step = one_step(sets, positions)
         present = [task for task in "abc" if any(part.task == task for part in step.passes[0].parts)]
         counts = {part.task: part.rows.stop - part.rows.start for part in step.passes[0].parts}
-        step = type(step)(step.passes, {task: counts[task] for task in present})
+        step = type(step)(step.passes, {task: counts[task] for task in present}, sum(counts.values()))
         passes = Passes(model, KINDS, step, cpu(), stores)
         found = passes.task_gradients(LAMBDAS, chosen)
         for p, k in enumerate(found.index_P):

@@ -11,12 +11,14 @@ from mtl_cli.model.multitask import MultiTaskModel, TaskOutput
 from mtl_cli.model.sharing.hard import HardSharing
 from mtl_cli.optim.groups import Placed, Rates, adamw, set_rates
 from mtl_cli.optim.schedule import Linear
+from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
+from mtl_cli.tasks.kinds.single import LABEL
 from mtl_cli.train.step import Passes, share_gradients
 from mtl_cli.weighting.base import Chosen
 from mtl_cli.weighting.static import Static
-from tests.fakes import cpu, encoded, one_step, tiny_backbone
+from tests.fakes import cpu, encoded, one_step, single_B, tiny_backbone
 
 KINDS = {
     "a": Classification(labels=["n", "y"]),
@@ -37,7 +39,7 @@ class Line(nn.Module):
         self.sharing, self.penalised = self, penalty
 
     def forward(self, batch):
-        return tuple(TaskOutput(p.task, self.w * batch.inputs.ids_T[p.rows, None].float()) for p in batch.parts)
+        return tuple(TaskOutput(p.task, Column(self.w * batch.inputs.ids_T[p.rows, None].float())) for p in batch.parts)
 
     def penalty(self):
         return self.w**2 if self.penalised else None
@@ -69,8 +71,8 @@ def line_pass(**rows):
     tokens = [token for one in rows.values() for token, _ in one]
     parts, at = [], 0
     for task, one in rows.items():
-        labels_B = torch.tensor([float(label) for _, label in one])
-        parts.append(Part(task, slice(at, at + len(one)), labels_B, np.arange(len(one))))
+        labels = Column(torch.tensor([float(label) for _, label in one]))
+        parts.append(Part(task, slice(at, at + len(one)), np.arange(len(one)), np.ones(len(one)), {LABEL: labels}))
         at += len(one)
     return Batch(TextInputs.of([np.array([token]) for token in tokens]), tuple(parts))
 
@@ -109,7 +111,7 @@ CUTS = [
 @pytest.mark.parametrize("cut", CUTS)
 def test_losses_and_gradient_are_those_worked_out_by_hand_however_the_step_is_cut(cut):
     model, kinds = Line(1.0), {"a": Regression(scale="none"), "b": Regression(scale="none")}
-    step = StepBatch(tuple(cut[0]), {"a": 3, "b": 1})
+    step = StepBatch(tuple(cut[0]), {"a": 3, "b": 1}, 4)
     weighted = Passes(model, kinds, step, cpu()).accumulate(torch.tensor([0.5, 2.0]))
     assert weighted.losses_K.tolist() == pytest.approx([14 / 3, 4.0])
     assert weighted.weights_K.tolist() == [0.5, 2.0]
@@ -119,7 +121,7 @@ def test_losses_and_gradient_are_those_worked_out_by_hand_however_the_step_is_cu
 
 def test_a_penalty_of_the_scheme_is_added_once_to_the_weighted_sum():
     model, kinds = Line(3.0, penalty=True), {"a": Regression(scale="none")}
-    step = StepBatch((line_pass(a=[(1, 0)]), line_pass(a=[(1, 0)])), {"a": 2})
+    step = StepBatch((line_pass(a=[(1, 0)]), line_pass(a=[(1, 0)])), {"a": 2}, 2)
     weighted = Passes(model, kinds, step, cpu()).accumulate(torch.tensor([0.5]))
     assert weighted.penalty.item() == pytest.approx(9.0)
     assert model.w.grad.item() == pytest.approx(0.5 * 6.0 + 6.0)
@@ -130,7 +132,7 @@ def test_the_penalty_of_two_processes_is_that_of_one():
     grads = []
     for _ in range(2):
         model = Line(3.0, penalty=True)
-        Passes(model, kinds, StepBatch((line_pass(a=[(1, 0)]),), step), Ranks()).accumulate(torch.tensor([0.5]))
+        Passes(model, kinds, StepBatch((line_pass(a=[(1, 0)]),), step, 1), Ranks()).accumulate(torch.tensor([0.5]))
         grads.append(model.w.grad.item())
     assert sum(grads) == pytest.approx(0.5 * 6.0 + 6.0)
 
@@ -168,10 +170,10 @@ def test_each_loss_is_the_mean_over_all_rows_of_its_task():
     for k, task in enumerate("abc"):
         with torch.no_grad():
             rows = [
-                model(one_step({task: encoded(model.sharing.backbone, [t], [0])}).passes[0])[0].out_BC
+                model(one_step({task: encoded(model.sharing.backbone, [t], [0])}).passes[0])[0].out.values
                 for t in TEXTS[task]
             ]
-        expected = KINDS[task].loss(torch.cat(rows), torch.tensor(LABELS[task], dtype=torch.float32)).mean()
+        expected = KINDS[task].loss(Column(torch.cat(rows)), single_B(LABELS[task])).mean()
         torch.testing.assert_close(weighted.losses_K[k], expected, atol=1e-5, rtol=0)
 
 
@@ -216,7 +218,7 @@ def test_two_processes_have_the_gradient_and_losses_of_one():
     model, sets = model_and_sets()
     whole, alone = after(model, one_step(sets))
     step = one_step(sets, [[0, 5], [1, 2, 3, 4, 6], [7, 8]])  # the second process has one pass and no row of a and b
-    first, second = StepBatch(step.passes[:2], step.counts), StepBatch(step.passes[2:], step.counts)
+    first, second = StepBatch(step.passes[:2], step.units, step.rows), StepBatch(step.passes[2:], step.units, step.rows)
     there = Ranks()
     _, model_there = after(model, second, fabric=there)
     lost = there.sent
@@ -268,7 +270,7 @@ def batches(sets, steps):
     generator = np.random.default_rng(0)
     for _ in range(steps):
         rows = generator.permutation(3)[:2].tolist()
-        yield StepBatch(one_step(sets, [rows]).passes, {"a": 2})
+        yield StepBatch(one_step(sets, [rows]).passes, {"a": 2}, 2)
 
 
 def adamw_by_hand(parameters, moments, t, lr, decay):
@@ -303,7 +305,7 @@ def test_one_task_is_plain_training():
         states = plain.sharing.backbone.encoder(padded.ids_BL, attention_mask=padded.mask_BL).last_hidden_state
         mask = torch.ones_like(padded.ids_BL) if padded.mask_BL is None else padded.mask_BL
         logits = plain.head("a").linear((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
-        loss = nn.functional.cross_entropy(logits, one.parts[0].labels_B.long())
+        loss = nn.functional.cross_entropy(logits, one.parts[0].targets["label"].values.long())
         loss.backward()
         adamw_by_hand(dict(plain.trained()), moments, t + 1, 1e-3 * schedule.factor(t), 0.1)
         assert losses[-1] == pytest.approx(loss.item(), abs=1e-5)

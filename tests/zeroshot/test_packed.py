@@ -41,7 +41,7 @@ class Model:
 
     @staticmethod
     def batch(inputs):
-        return Batch(inputs, (Part("nli", slice(0, inputs.rows), torch.empty(0), np.arange(inputs.rows)),))
+        return Batch(inputs, (Part("nli", slice(0, inputs.rows), np.arange(inputs.rows), np.ones(inputs.rows)),))
 
     @property
     def classifier(self):
@@ -60,7 +60,7 @@ class Model:
         ids, segments = [2, *first, 3, *own, 3], [0] * begin + [1] * (len(own) + 1)
         inputs = TextInputs.of([np.array(ids)], [np.array(segments)], [np.array(segments)])
         with torch.no_grad():
-            return self.whole(self.batch(inputs))[0].out_BC[0].numpy()
+            return self.whole(self.batch(inputs))[0].out.values[0].numpy()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from mtl_cli.model.backbone.base import Backbone
 
 _KNOWN = (
     "Known to work: BERT, MiniLM, RoBERTa, XLM-R, CamemBERT, ELECTRA, ALBERT, DistilBERT, ERNIE, EuroBERT, NomicBERT and others that take "
-    "positions and look at the whole input; not: DeBERTa, MPNet, ModernBERT, Longformer, RoFormer, ConvBERT. Use layout: joint"
+    "positions and look at the whole input; not: DeBERTa, MPNet, ModernBERT, Longformer, RoFormer, ConvBERT. Use input: text"
 )
 _HYPOTHESES = (5, 3)
 """Tokens of the two hypotheses that are tried."""

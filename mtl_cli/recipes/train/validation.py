@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from mtl_cli.assemble.built import Built
 from mtl_cli.assemble.sampling import observations
 from mtl_cli.assemble.scoring import Scored, Scoring, score
@@ -14,6 +12,7 @@ from mtl_cli.data.sampler.base import Observed, Sampler
 from mtl_cli.errors import RunError
 from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.report.table import undefined_lines
+from mtl_cli.tasks.kinds.base import Predictions
 from mtl_cli.train.loop import Stop
 
 log = logging.getLogger(__name__)
@@ -30,8 +29,8 @@ class Validation:
 
     def __init__(self, built: Built, sampler: Sampler, stop: Stop) -> None:
         self._built, self._sampler, self._stop = built, sampler, stop
-        self._outputs: dict[tuple[str, str], np.ndarray] = {}
-        """Outputs of the last evaluation: those of the final scores if the last step is the best one."""
+        self._predicted: dict[tuple[str, str], Predictions] = {}
+        """Predictions of the last evaluation: those of the final scores if the last step is the best one."""
         self._reported: list[str] = []
         """Metrics without a value that were warned of."""
 
@@ -43,14 +42,14 @@ class Validation:
             StopNow: a signal came.
         """
         fabric = self._built.fabric
-        self._outputs = {}
+        self._predicted = {}
         scores: list[TaskScore] = []
         observed: list[Observed] = []
         failed: RunError | None = None
         if fabric.is_global_zero:
             try:
                 scores = self.score(0)
-                observed = observations(self._built.opened.kinds, self._outputs, scores)
+                observed = observations(self._predicted, scores)
             except RunError as error:  # the other processes wait for the scores
                 failed = error
         if fabric.world_size > 1:
@@ -65,8 +64,8 @@ class Validation:
         return scores
 
     def forget(self) -> None:
-        """Compute outputs anew: the model has other weights than at the last evaluation."""
-        self._outputs = {}
+        """Compute predictions anew: the model has other weights than at the last evaluation."""
+        self._predicted = {}
 
     def score(self, rounds: int, predictions: Path | None = None) -> list[TaskScore]:
         """Score every validation set.
@@ -88,6 +87,6 @@ class Validation:
             rounds,
             config.seed,
             self._stop.check,
-            self._outputs,
+            self._predicted,
         )
         return score(tasks, scoring, predictions)

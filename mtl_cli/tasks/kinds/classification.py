@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from mtl_cli.errors import Suggestion, did_you_mean
-from mtl_cli.tasks.kinds.base import Decoded, HeadSpec, Kind
+from mtl_cli.tasks.clean import clean
+from mtl_cli.tasks.columns import BatchColumns, Column, Columns
+from mtl_cli.tasks.kinds.base import HeadSpec, Kind, Predictions, Targets
 from mtl_cli.tasks.kinds.column import (
     AmbiguousLabelsError,
-    Labels,
     Reading,
-    clean,
     code_points,
     is_missing,
     look_alike,
@@ -30,6 +30,8 @@ from mtl_cli.tasks.kinds.column import (
     spellings,
     truth,
 )  # fmt: skip
+from mtl_cli.tasks.kinds.single import LABEL, SingleLabel
+from mtl_cli.tasks.kinds.softmax import probabilities
 
 _REMEMBERED = 10_000
 """Spellings of raw labels that a column keeps at hand."""
@@ -76,7 +78,7 @@ class _Value:
         return by_reading.get(values)
 
 
-class Classification(Kind):
+class Classification(SingleLabel):
     """Each row has one class; softmax head and cross-entropy.
 
     How raw labels are read is decided for a column as a whole, once: as names, as ids (the place of the label in `labels`, from
@@ -93,6 +95,7 @@ class Classification(Kind):
     """
 
     name = "classification"
+    form = "classes"
 
     # Defaults here and not in a YAML, as in `Regression`.
     def __init__(
@@ -173,13 +176,15 @@ class Classification(Kind):
         """An empty column of raw labels."""
         return ClassColumn(self._value)
 
-    def read(self, facts: Sequence[Mapping[str, Any]], codes_N: np.ndarray, train: Reading | None = None) -> Labels:
+    def targets(self, facts: Sequence[Mapping[str, Any]], codes: Columns, train: Reading | None = None) -> Targets:
         """What the codes of a whole column stand for. Raises `AmbiguousLabelsError` where that is not clear."""
         values = [_Value(**one) for one in facts]
+        codes_N = codes[LABEL].values
         rows_V = np.bincount(codes_N.astype(np.int64), minlength=len(values))
         reading = self.decided([(value, int(n)) for value, n in zip(values, rows_V, strict=True) if n], train)
         labels = [math.nan if (at := value.index(reading.values)) is None else self._class_of[at] for value in values]
-        return Labels(reading, np.array(labels, np.float32))
+        labels_V = np.array(labels, np.float32)
+        return Targets({LABEL: Column(labels_V[codes_N.astype(np.int64)])}, reading)
 
     def decided(self, counted: Sequence[tuple[_Value, int]], train: Reading | None) -> Reading:
         """How values are read, each with its rows. Raises `AmbiguousLabelsError` where that is not clear."""
@@ -367,21 +372,50 @@ class Classification(Kind):
         following = list(range(-1, len(self._labels) - 1))
         return following if set(occurring) <= set(following) else None
 
-    def loss(self, out_BC: Tensor, labels_B: Tensor) -> Tensor:
+    def loss(self, out: Column[Tensor], targets: BatchColumns) -> Tensor:
         """Cross-entropy of each row, in nats."""
-        return torch.nn.functional.cross_entropy(out_BC.float(), labels_B.long(), reduction="none")
+        classes_B = targets[LABEL].values.long()
+        return torch.nn.functional.cross_entropy(out.values.float(), classes_B, reduction="none")
 
-    def decode(self, out_NC: np.ndarray) -> Decoded:
+    def decode(self, out: Column[np.ndarray], arrays: Columns) -> Predictions:  # noqa: ARG002
         """Most probable class and all probabilities."""
-        logits = out_NC.astype(np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        scores = np.exp(logits)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return Decoded(out_NC.argmax(axis=1).astype(np.float64), scores)
+        return Predictions(out.values.argmax(axis=1).astype(np.float64), Column(probabilities(out.values)))
+
+    def own(self, predictions: Predictions, head: Kind) -> np.ndarray:
+        """By its own class ids; classes that only the head has come behind them."""
+        if self.classes == head.classes:
+            return predictions.values_N
+        order = [*self.classes, *(name for name in head.classes if name not in self.classes)]
+        return np.array([order.index(name) for name in head.classes], np.float64)[predictions.values_N.astype(np.int64)]
 
     def shown(self, value: float) -> str | None:
         """Name of the class."""
         return None if math.isnan(value) else self._classes[int(value)]
+
+    def parsed(self, shown: Any) -> float:
+        """Index of the class."""
+        if shown is None:
+            return math.nan
+        if shown not in self._classes:
+            raise ValueError(f"is not one of the labels {', '.join(self._classes[:10])}: {shown!r}")
+        return float(self._classes.index(shown))
+
+    def shown_scores(self, predictions: Predictions, row: int) -> dict[str, float]:
+        """Probability of each class."""
+        assert predictions.scores is not None
+        named = zip(self._classes, predictions.scores.values[row], strict=True)
+        return {name: round(float(p), 6) for name, p in named}
+
+    def described(self, targets: Columns) -> str:
+        """How many rows each class has."""
+        rows = np.bincount(self.known(targets).astype(np.int64), minlength=len(self._classes)).tolist()
+        listed = ", ".join(f"{name} {n:,}" for name, n in zip(self._classes[:6], rows, strict=False))
+        return f"{listed}{', ...' if len(self._classes) > 6 else ''}"
+
+    def absent(self, targets: Columns) -> tuple[str, ...]:
+        """Classes of no row."""
+        occurring = set(self.known(targets).astype(int).tolist())
+        return tuple(name for i, name in enumerate(self._classes) if i not in occurring)
 
 
 class ClassColumn:

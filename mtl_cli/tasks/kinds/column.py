@@ -12,9 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
+from mtl_cli.tasks.clean import clean
 
 _NUMBER = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?", re.ASCII)
 _SHOWN = 60
@@ -92,22 +92,8 @@ def contradiction(train: Reading, other: Reading) -> AmbiguousLabelsError | None
     )
 
 
-class Column(Protocol):
-    """The raw labels of one set, met one after the other."""
-
-    def code(self, value: object) -> float:
-        """A number for a raw label, which the kind turns into a label when all are known.
-
-        Raises:
-            ValueError: no reading knows the value; the message says what is allowed.
-        """
-
-    def facts(self) -> list[dict[str, Any]]:
-        """What is known of each code, in order, as plain JSON values."""
-
-
-class ValueColumn:
-    """A column whose labels mean the same whatever else stands in it: each code is the label itself.
+class Values:
+    """Labels that mean the same whatever else stands in their column: each code is the label itself.
 
     Args:
         encode: a raw label as a float; NaN for none.
@@ -125,19 +111,6 @@ class ValueColumn:
         return []
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What the codes of a column stand for."""
-
-    reading: Reading
-    table_V: np.ndarray | None
-    """Label of each code, float32, NaN for none; None: codes are labels."""
-
-    def of(self, codes_N: np.ndarray) -> np.ndarray:
-        """Labels of some rows, float32."""
-        return codes_N if self.table_V is None else self.table_V[codes_N.astype(np.int64)]
-
-
 def plain(value: object) -> object:
     """A scalar of numpy or Arrow as Python's own, bytes as text; NaN as None."""
     for convert in ("as_py", "item"):
@@ -147,14 +120,6 @@ def plain(value: object) -> object:
         with contextlib.suppress(UnicodeDecodeError):
             return value.decode()
     return None if isinstance(value, float | Decimal) and value != value else value
-
-
-def clean(text: str) -> str:
-    """A text as it is compared: NFC, white space of all kinds collapsed, marks without width gone."""
-    if text.isascii():
-        return " ".join(text.split())
-    visible = "".join(c for c in text if unicodedata.category(c) != "Cf" and not "\ufe00" <= c <= "\ufe0f")
-    return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
 def is_missing(value: object) -> bool:

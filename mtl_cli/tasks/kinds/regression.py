@@ -9,13 +9,15 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from mtl_cli.tasks.kinds.base import Decoded, HeadSpec, Kind
-from mtl_cli.tasks.kinds.column import Labels, Reading, ValueColumn, is_missing, number, plain, shown
+from mtl_cli.tasks.columns import BatchColumns, Column, Columns
+from mtl_cli.tasks.kinds.base import HeadSpec, Predictions, Targets
+from mtl_cli.tasks.kinds.column import Reading, Values, is_missing, number, plain, shown
+from mtl_cli.tasks.kinds.single import LABEL, SingleLabel
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-class Regression(Kind):
+class Regression(SingleLabel):
     """Each row has one number; squared error on scaled targets, predictions in the targets' own units.
 
     Args:
@@ -27,6 +29,7 @@ class Regression(Kind):
     """
 
     name = "regression"
+    form = "numbers"
 
     # Defaults here and not in a YAML: a kind stands inside a task, which users write from nothing.
     def __init__(
@@ -46,15 +49,15 @@ class Regression(Kind):
         """The number that is no label, if there is one."""
         return [] if self._missing is None else [self._missing]
 
-    def column(self) -> ValueColumn:
+    def column(self) -> Values:
         """Each number is read by itself."""
-        return ValueColumn(self._number)
+        return Values(self._number)
 
-    def read(
-        self, facts: Sequence[Mapping[str, Any]], codes_N: np.ndarray, train: Reading | None = None  # noqa: ARG002
-    ) -> Labels:  # fmt: skip
+    def targets(
+        self, facts: Sequence[Mapping[str, Any]], codes: Columns, train: Reading | None = None  # noqa: ARG002
+    ) -> Targets:  # fmt: skip
         """The numbers as they are."""
-        return Labels(Reading("numbers"), None)
+        return Targets(codes, Reading("numbers"))
 
     def _number(self, raw: object) -> float:
         """The number; NaN for none. Raises `ValueError` for what is not a finite number."""
@@ -70,9 +73,9 @@ class Regression(Kind):
             )
         return math.nan if found == self._missing else found
 
-    def fitted(self, labels_N: np.ndarray) -> Regression:
+    def fitted(self, targets: Columns) -> Regression:
         """With the scale of the training labels. Raises `ValueError` if they are all equal."""
-        known = labels_N[~np.isnan(labels_N)].astype(np.float64)
+        known = self.known(targets).astype(np.float64)
         if self._scale == "none" or known.size == 0:
             return self
         shift, width = (known.mean(), known.std()) if self._scale == "standard" else (known.min(), np.ptp(known))
@@ -90,17 +93,31 @@ class Regression(Kind):
         new._shift, new._width = float(state["shift"]), float(state["width"])
         return new
 
-    def loss(self, out_BC: Tensor, labels_B: Tensor) -> Tensor:
+    def loss(self, out: Column[Tensor], targets: BatchColumns) -> Tensor:
         """Squared error of each row, in squared widths."""
-        return (out_BC[:, 0].float() - (labels_B.float() - self._shift) / self._width) ** 2
+        wanted_B = (targets[LABEL].values.float() - self._shift) / self._width
+        return (out.values[:, 0].float() - wanted_B) ** 2
 
-    def decode(self, out_NC: np.ndarray) -> Decoded:
+    def decode(self, out: Column[np.ndarray], arrays: Columns) -> Predictions:  # noqa: ARG002
         """Values in the targets' units."""
-        return Decoded(out_NC[:, 0].astype(np.float64) * self._width + self._shift, None)
+        return Predictions(out.values[:, 0].astype(np.float64) * self._width + self._shift)
 
     def shown(self, value: float) -> float | None:
         """The value, rounded to what a float32 holds."""
         return None if math.isnan(value) else float(np.format_float_positional(value, 6, unique=True, fractional=False))
+
+    def parsed(self, shown: Any) -> float:
+        """The value."""
+        if shown is None:
+            return math.nan
+        if isinstance(shown, bool) or not isinstance(shown, int | float):
+            raise ValueError(f"is not a number: {shown!r}")
+        return float(shown)
+
+    def described(self, targets: Columns) -> str:
+        """Range and mean."""
+        known = self.known(targets)
+        return f"{known.min():g} to {known.max():g}, mean {known.mean():.3g}"
 
 
 def _remedy(value: object) -> str:

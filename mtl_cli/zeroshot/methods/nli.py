@@ -10,10 +10,9 @@ import numpy as np
 
 from mtl_cli.errors import ConfigError, Fault, did_you_mean
 from mtl_cli.model.classifier import load_classifier
-from mtl_cli.tasks.task import Layout
 from mtl_cli.zeroshot.labels import Label, Phrase
 from mtl_cli.zeroshot.methods.base import PhraseMethod, best_word
-from mtl_cli.zeroshot.models import Classifier, Head, Models, weights_digest
+from mtl_cli.zeroshot.models import Classifier, Head, Layout, Models, weights_digest
 from mtl_cli.zeroshot.packed import PackedPairs
 from mtl_cli.zeroshot.pairs import Pairs, PairScorer
 from mtl_cli.zeroshot.pieces import Pieces

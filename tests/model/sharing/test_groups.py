@@ -67,7 +67,7 @@ def batch(model, tasks="abc"):
 
 def backward(model, tasks="abc", losses="abc"):
     outputs = model(batch(model, tasks))
-    sum(o.out_BC.square().sum() for o in outputs if o.task in losses).backward()
+    sum(o.out.values.square().sum() for o in outputs if o.task in losses).backward()
     return outputs
 
 
@@ -142,7 +142,7 @@ def test_a_whole_encoder_for_each_task_is_as_many_models():
         alone = grouped([[task]], tasks=task)
         (expected,) = backward(alone, tasks=task)
         # The batch pads "a" to the length of "b"; a group's rows are cut to their own longest before they run.
-        assert torch.equal(output.out_BC, expected.out_BC)
+        assert torch.equal(output.out.values, expected.out.values)
         found = zip(gradients(branch), gradients(alone.sharing.backbone), strict=True)
         assert all(torch.equal(one, other) for one, other in found)
     assert list(together.sharing.shared_parameters()) == []

@@ -15,7 +15,7 @@ def two_tasks():
 def test_the_gradient_of_one_task_reaches_the_encoder_and_not_the_other_head():
     model = two_tasks()
     sets = {t: encoded(model.sharing.backbone, ["some text", "more"], [0, 1]) for t in ("a", "b")}
-    model(one_step(sets).passes[0])[0].out_BC.square().sum().backward()
+    model(one_step(sets).passes[0])[0].out.values.square().sum().backward()
     assert all(p.grad is not None for p in model.sharing.shared_parameters())
     assert all(p.grad.any() for p in model.head("a").parameters())
     assert all(p.grad is None or not p.grad.any() for p in model.head("b").parameters())
@@ -24,7 +24,7 @@ def test_the_gradient_of_one_task_reaches_the_encoder_and_not_the_other_head():
 def test_every_trained_parameter_of_the_encoder_is_on_the_way_to_a_loss():
     model = two_tasks()
     sets = {"a": encoded(model.sharing.backbone, ["text"], [0])}
-    model(one_step(sets).passes[0])[0].out_BC.sum().backward()
+    model(one_step(sets).passes[0])[0].out.values.sum().backward()
     assert [n for n, p in model.sharing.named_parameters() if p.requires_grad and p.grad is None] == []
 
 

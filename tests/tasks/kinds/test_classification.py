@@ -9,8 +9,10 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 
+from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.column import AmbiguousLabelsError
+from tests.fakes import single_B
 from tests.tasks.kinds.columns import labels_of, read
 
 NLI = Classification(labels=["entailment", "neutral", "contradiction"])
@@ -278,26 +280,26 @@ def test_the_head_has_one_output_a_class_in_the_order_of_the_names():
 def test_loss_is_the_negative_log_probability_of_each_row():
     out = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
     gold = np.array([0, 1, 2, 2, 1, 0, 1])
-    found = NLI.loss(torch.tensor(out), torch.tensor(gold, dtype=torch.float32))
+    found = NLI.loss(Column(torch.tensor(out)), single_B(gold))
     assert found.tolist() == pytest.approx(-log_softmax(out, axis=1)[np.arange(7), gold], abs=1e-6)
 
 
 def test_loss_of_half_precision_outputs_is_computed_in_single_precision():
     out = torch.tensor([[2.0, 1.0, 0.0]], dtype=torch.bfloat16)
     expected = math.log(1 + math.exp(-1) + math.exp(-2))
-    assert NLI.loss(out, torch.tensor([0.0])).item() == pytest.approx(expected, rel=1e-6)
+    assert NLI.loss(Column(out), single_B([0.0])).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_decoding_gives_the_most_probable_class_and_all_probabilities():
     out = np.array([[1.0, 2.0, 0.0], [1000.0, 0.0, -1000.0]], np.float32)
-    decoded = NLI.decode(out)
-    assert decoded.prediction_N.tolist() == [1, 0]
-    assert decoded.scores_NC == pytest.approx(softmax(out.astype(np.float64), axis=1))
+    decoded = NLI.decode(Column(out), {})
+    assert decoded.values_N.tolist() == [1, 0]
+    assert decoded.scores.values == pytest.approx(softmax(out.astype(np.float64), axis=1))
 
 
 def test_decoding_leaves_the_outputs_as_they_were():
     out = np.array([[1.0, 2.0, 0.0]])
-    NLI.decode(out)
+    NLI.decode(Column(out), {})
     assert out.tolist() == [[1.0, 2.0, 0.0]]
 
 
@@ -334,9 +336,9 @@ def test_merging_allows_no_other_labels(value):
 
 
 def test_predictions_of_merged_labels_are_classes_that_can_be_read_again():
-    decoded = TWO.decode(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32))
-    assert [TWO.shown(p) for p in decoded.prediction_N] == ["not_entailment", "entailment"]
-    assert decoded.scores_NC == pytest.approx(softmax([[1.0, 2.0], [3.0, 0.0]], axis=1))
+    decoded = TWO.decode(Column(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32)), {})
+    assert [TWO.shown(p) for p in decoded.values_N] == ["not_entailment", "entailment"]
+    assert decoded.scores.values == pytest.approx(softmax([[1.0, 2.0], [3.0, 0.0]], axis=1))
     assert labels_of(TWO, [TWO.shown(float(i)) for i in range(2)]) == [0, 1]
 
 

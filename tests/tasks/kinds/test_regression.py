@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.regression import Regression
-from tests.tasks.kinds.columns import labels_of
+from tests.fakes import single_B
+from tests.tasks.kinds.columns import labels_of, targets
 
 TARGETS = np.array([1.0, 2.0, math.nan, 4.0, 5.0], np.float32)
 
@@ -63,7 +65,7 @@ def test_the_number_that_is_no_label_may_be_written_in_any_way(value):
     [("standard", 3.0, math.sqrt(2.5)), ("range", 1.0, 4.0), ("none", 0.0, 1.0)],
 )
 def test_the_scale_is_that_of_the_labelled_training_targets(scale, shift, width):
-    assert Regression(scale=scale).fitted(TARGETS).state() == {
+    assert Regression(scale=scale).fitted(targets(TARGETS)).state() == {
         "shift": pytest.approx(shift),
         "width": pytest.approx(width),
     }
@@ -74,49 +76,51 @@ def test_the_scale_is_that_of_the_labelled_training_targets(scale, shift, width)
     [("standard", [1.6, 0.4, 0.4, 1.6]), ("range", [0, 1 / 16, 9 / 16, 1]), ("none", [1, 4, 16, 25])],
 )
 def test_loss_is_the_squared_error_of_scaled_targets(scale, losses):
-    kind = Regression(scale=scale).fitted(TARGETS)
-    found = kind.loss(torch.zeros(4, 1), torch.tensor([1.0, 2.0, 4.0, 5.0]))
+    kind = Regression(scale=scale).fitted(targets(TARGETS))
+    found = kind.loss(Column(torch.zeros(4, 1)), single_B([1.0, 2.0, 4.0, 5.0]))
     assert found.tolist() == pytest.approx(losses, rel=1e-6)
 
 
 def test_a_constant_guess_of_the_mean_has_loss_one_in_standard_scale():
-    targets = np.random.default_rng(0).gamma(2.0, 30.0, 500).astype(np.float32)
-    kind = Regression(scale="standard").fitted(targets)
-    assert kind.loss(torch.zeros(500, 1), torch.tensor(targets)).mean().item() == pytest.approx(1.0, rel=1e-5)
+    known = np.random.default_rng(0).gamma(2.0, 30.0, 500).astype(np.float32)
+    kind = Regression(scale="standard").fitted(targets(known))
+    assert kind.loss(Column(torch.zeros(500, 1)), single_B(known)).mean().item() == pytest.approx(1.0, rel=1e-5)
 
 
 @pytest.mark.parametrize("scale", ["standard", "range", "none"])
 def test_outputs_with_no_loss_decode_to_the_targets_themselves(scale):
-    kind = Regression(scale=scale).fitted(TARGETS)
+    kind = Regression(scale=scale).fitted(targets(TARGETS))
     known = np.array([1.0, 2.0, 4.0, 5.0])
     out = (known - kind.state()["shift"]) / kind.state()["width"]
-    assert kind.loss(torch.tensor(out)[:, None], torch.tensor(known)).tolist() == pytest.approx([0] * 4, abs=1e-10)
-    decoded = kind.decode(out[:, None])
-    assert decoded.prediction_N == pytest.approx(known)
-    assert decoded.scores_NC is None
+    assert kind.loss(
+        Column(torch.tensor(out)[:, None]), {"label": Column(torch.tensor(known))}
+    ).tolist() == pytest.approx([0] * 4, abs=1e-10)
+    decoded = kind.decode(Column(out[:, None]), {})
+    assert decoded.values_N == pytest.approx(known)
+    assert decoded.scores is None
 
 
 def test_a_saved_scale_goes_through_json_and_back():
-    kind = Regression(scale="standard").fitted(TARGETS)
+    kind = Regression(scale="standard").fitted(targets(TARGETS))
     again = Regression(scale="standard").restored(json.loads(json.dumps(kind.state())))
-    out = np.array([[0.3], [-2.0]])
-    assert again.decode(out).prediction_N.tolist() == kind.decode(out).prediction_N.tolist()
+    out = Column(np.array([[0.3], [-2.0]]))
+    assert again.decode(out, {}).values_N.tolist() == kind.decode(out, {}).values_N.tolist()
 
 
 def test_fitting_leaves_the_first_object_alone():
     kind = Regression(scale="range")
-    kind.fitted(TARGETS)
+    kind.fitted(targets(TARGETS))
     assert kind.state() == {"shift": 0.0, "width": 1.0}
 
 
 @pytest.mark.parametrize("scale", ["standard", "range"])
 def test_targets_that_are_all_equal_are_refused(scale):
     with pytest.raises(ValueError, match=r"all 7 training targets are 0\.1: there is nothing to learn"):
-        Regression(scale=scale).fitted(np.full(7, 0.1, np.float32))
+        Regression(scale=scale).fitted(targets(np.full(7, 0.1)))
 
 
 def test_a_split_without_labels_keeps_the_scale():
-    assert Regression(scale="standard").fitted(np.full(3, math.nan)).state() == {"shift": 0.0, "width": 1.0}
+    assert Regression(scale="standard").fitted(targets(np.full(3, math.nan))).state() == {"shift": 0.0, "width": 1.0}
 
 
 def test_a_value_is_shown_without_the_noise_of_single_precision():

@@ -1,15 +1,20 @@
-"""The layers on top: one a task, or one for several."""
+"""What a head provides. Legend: B rows of a part, D width, C outputs."""
 
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from mtl_cli.data.batch import Batch, Part
+from mtl_cli.model.sharing.base import Features
+from mtl_cli.tasks.columns import Column
 
-class PooledHead(nn.Module):
-    """Dropout and a linear layer over the pooled state: [B, D] -> [B, C].
+
+class Head(nn.Module, ABC):
+    """Dropout and a linear layer, [..., D] -> [..., C], over states that its class chooses.
 
     The weights follow from the seed and the head's name alone, which is the task's unless tasks share it, so a task starts
     from the same head in a multi-task run and in a run of its own.
@@ -32,6 +37,16 @@ class PooledHead(nn.Module):
             self.linear.weight.normal_(0.0, 0.02, generator=generator)
             self.linear.bias.zero_()
 
-    def forward(self, pooled_BD: Tensor) -> Tensor:
-        """Outputs, shape [B, C]."""
-        return self.linear(self.dropout(pooled_BD))
+    def forward(self, states: Tensor) -> Tensor:
+        """Outputs of some states."""
+        return self.linear(self.dropout(states))
+
+    @abstractmethod
+    def of_part(self, features: Features, batch: Batch, part: Part) -> Column[Tensor]:
+        """Outputs for the rows of one part, [B, C], or with offsets for what its rows are made of.
+
+        Args:
+            features: of the batch.
+            batch: what they were computed from.
+            part: one of its parts.
+        """

@@ -7,10 +7,11 @@ import pytest
 from tokenizers import processors
 
 from mtl_cli.data.encoded import encode, tokenizer_fingerprint
-from mtl_cli.data.tokens import tokenised
 from mtl_cli.errors import DataError
 from mtl_cli.model.backbone.tiny import byte_tokenizer
 from mtl_cli.tasks.files import Row
+from mtl_cli.tasks.inputs.packed import PackedInput
+from mtl_cli.tasks.inputs.text import TextInput
 from tests.data.fakes import file_origin, pair_task
 
 
@@ -18,8 +19,12 @@ def rows(*pairs):
     return [Row(f"file.csv, row {i + 1}", {"a": a, "b": b, "label": "yes"}) for i, (a, b) in enumerate(pairs)]
 
 
+def tokenised(task, given, tokenizer):
+    return task.input.encode(task.asked, given, tokenizer)
+
+
 def packed(max_length=64, **options):
-    return dataclasses.replace(pair_task(max_length=max_length, **options), layout="packed")
+    return dataclasses.replace(pair_task(max_length=max_length, **options), input=PackedInput())
 
 
 def roberta_like(max_length=64):
@@ -42,8 +47,8 @@ def test_a_short_pair_has_the_tokenizer_s_own_ids_and_its_hypothesis_begins_behi
     for (a, b), row in zip(PAIRS, found, strict=True):
         expected = tokenizer([a], [b])["input_ids"][0]  # as one of several: alone, an empty second text is no text
         assert list(row.ids) == expected
-        assert row.second == 1 + len(a.encode()) + between
-        assert row.ids[row.second :] == [*tokenizer(b, add_special_tokens=False)["input_ids"], 3]
+        assert row.arrays["seconds"] == 1 + len(a.encode()) + between
+        assert row.ids[row.arrays["seconds"] :] == [*tokenizer(b, add_special_tokens=False)["input_ids"], 3]
         assert not row.cut
     assert list(found[0].types) == tokenizer("one", "two").encodings[0].type_ids
 
@@ -56,10 +61,10 @@ def test_the_text_alone_is_cut_at_the_tokenizer_s_side_though_it_is_the_shorter_
     (row,) = tokenised(packed(max_length=48), rows((text, hypothesis)), tokenizer)
     assert list(row.ids) == tokenizer(kept, hypothesis)["input_ids"]
     assert list(row.types) == tokenizer(kept, hypothesis)["token_type_ids"]
-    assert (row.cut, row.second) == (True, 7)
+    assert (row.cut, row.arrays) == (True, {"seconds": 7})
     (joint,) = tokenised(pair_task(max_length=48), rows((text, hypothesis)), tokenizer)
     assert list(joint.ids) != list(row.ids)
-    assert joint.second == 0
+    assert joint.arrays == {}
 
 
 def test_a_text_of_just_the_length_is_whole_and_one_token_of_it_must_stay():
@@ -87,12 +92,12 @@ def test_a_packed_set_on_disk_knows_where_hypotheses_begin_and_is_another_than_t
         return encode(task, origin, tokenizer, tokenizer_fingerprint(tokenizer), tmp_path / "cache")
 
     found, joint = run(packed()), run(pair_task())
-    assert found.seconds_N.tolist() == [6, 3, 6, 6, 62]
-    assert found.seconds_N.dtype == np.int32
-    assert (found.meta.packed, joint.meta.packed, joint.seconds_N) == (True, False, None)
+    assert found.arrays["seconds"].values.tolist() == [6, 3, 6, 6, 62]
+    assert found.arrays["seconds"].values.dtype == np.int32
+    assert joint.arrays == {}
     assert (found.types_T, found.meta.truncated) == (None, 1)
     assert len(reads) == 2
-    assert run(packed()).seconds_N.tolist() == found.seconds_N.tolist()
+    assert run(packed()).arrays["seconds"].values.tolist() == found.arrays["seconds"].values.tolist()
     assert len(reads) == 2
 
 
@@ -105,9 +110,9 @@ def bare(max_length=64):
     return tokenizer
 
 
-@pytest.mark.parametrize("layout", ["joint", "packed"])
-def test_a_row_without_tokens_is_one_special_token(layout):
-    task, tokenizer = dataclasses.replace(pair_task(), layout=layout), bare()
+@pytest.mark.parametrize("way", [TextInput(), PackedInput()])
+def test_a_row_without_tokens_is_one_special_token(way):
+    task, tokenizer = dataclasses.replace(pair_task(), input=way), bare()
     empty, full = tokenised(task, rows(("", ""), ("a", "b")), tokenizer)
     assert (empty.ids, empty.types, len(full.ids)) == ([tokenizer.cls_token_id], [0], 2)
 

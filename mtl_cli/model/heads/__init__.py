@@ -1,0 +1,1 @@
+"""The layers on top, one kind of head a file."""

@@ -1,0 +1,1 @@
+"""How a raw row becomes what a model reads, one way a file."""
