@@ -112,7 +112,6 @@ def plan_training(built: Built, steps: StepPlan) -> Planned:
         config.train.log_every,
         evaluated_every(config, steps.length),
         config.checkpoint.every,
-        config.optim.clip_norm,
         config.optim.bad_step,
     )
     return Planned(built, steps, loader, optimizer, settings)

@@ -46,7 +46,7 @@ from mtl_cli.runs.place import Place
 from mtl_cli.train.affinity import LookAheads
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.rows import RowStore
-from mtl_cli.train.step import Passes
+from mtl_cli.train.step.passes import Passes
 from mtl_cli.weighting.base import Chosen
 
 log = logging.getLogger(__name__)

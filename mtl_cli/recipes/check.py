@@ -16,7 +16,7 @@ from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.batch import StepBatch
 from mtl_cli.data.collate import RowRef, collate
 from mtl_cli.report.table import text_table
-from mtl_cli.train.step import Passes
+from mtl_cli.train.step.passes import Passes
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,22 +12,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from mtl_cli.data.batch import StepBatch
-from mtl_cli.data.loader import StepLoader
 from mtl_cli.errors import Interrupted, RunError
 from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.optim.groups import set_rates
-from mtl_cli.optim.schedule import Schedule
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.threads import Contention
-from mtl_cli.train.diagnose import Diagnostics
+from mtl_cli.train.diagnose import Look
 from mtl_cli.train.meter import Meter, drowning
-from mtl_cli.train.rows import RowStore
 from mtl_cli.train.select import Selector
-from mtl_cli.train.state import generator_state, load_generators, load_optimizer, optimizer_tensors
-from mtl_cli.train.step import Passes, share_gradients
-from mtl_cli.weighting.base import BadStep, Chosen, Weighted, Weighting, finite
+from mtl_cli.train.state import generator_state, load_generators
+from mtl_cli.train.step.base import Stepper, StepRecord, UnusableStep
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +37,6 @@ class Settings:
     eval_every: int
     save_every: int | None
     """None: at each evaluation."""
-    clip_norm: float | None
     bad_step: Literal["error", "skip"]
     """What to do with a step whose losses or gradients no method can use."""
 
@@ -115,17 +107,13 @@ class Loop:
 
     Args:
         model: on its device, in training mode.
-        kinds: by task, in the order of the weighting's K.
-        weighting: losses to gradients.
-        optimizer: over the model's and the weighting's parameters.
-        schedule: of the learning rates.
-        loader: gives the batch of each step.
+        kinds: of the tasks.
+        stepper: does a step.
         evaluate: scores the validation sets; may raise `StopNow`.
         selector: which evaluation is best.
         recorder: where things are written; called on the first process alone.
         settings: how long and when.
-        diagnostics: looks at the tasks' gradients; None: nobody does.
-        fabric: devices, precision, processes.
+        fabric: processes.
         stop: set by signals.
     """
 
@@ -134,23 +122,17 @@ class Loop:
         *,
         model: MultiTaskModel,
         kinds: Mapping[str, Kind],
-        weighting: Weighting,
-        optimizer: torch.optim.Optimizer,
-        schedule: Schedule,
-        loader: StepLoader,
+        stepper: Stepper,
         evaluate: Callable[[], list[TaskScore]],
         selector: Selector,
         recorder: Recorder,
         settings: Settings,
-        diagnostics: Diagnostics | None,
         fabric: Fabric,
         stop: Stop,
     ) -> None:
-        self._model, self._kinds, self._weighting, self._optimizer = model, kinds, weighting, optimizer
-        self._schedule, self._loader, self._evaluate, self._selector = schedule, loader, evaluate, selector
-        self._recorder, self._settings, self._fabric, self._stop = recorder, settings, fabric, stop
-        self._diagnostics = diagnostics
-        self._stores: dict[Chosen, RowStore] = {}
+        self._model, self._kinds, self._stepper = model, kinds, stepper
+        self._evaluate, self._selector, self._recorder = evaluate, selector, recorder
+        self._settings, self._fabric, self._stop = settings, fabric, stop
         self._step = 0
         self._evaluated = 0
         self._meter = Meter(tuple(kinds))
@@ -186,94 +168,58 @@ class Loop:
 
     def _one_step(self) -> None:
         began, cpu_began = time.perf_counter(), time.process_time()
-        batch = self._loader.step(self._step)
-        set_rates(self._optimizer, self._schedule.factor(self._step))
-        passes = Passes(self._model, self._kinds, batch, self._fabric, self._stores)
-        if self._diagnostics is not None and self._diagnostics.due(self._step):
-            self._diagnose(passes)
         try:
-            weighted, losses, norm = self._gradient(passes, batch)
-        except BadStep as bad:
+            record = self._stepper.step(self._step, self._looked)
+        except UnusableStep as bad:
             self._pass_over(bad)
         else:
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
-            self._weighting.after_step(passes, self._step)
             self._step += 1
             self._done.cpu_seconds += time.process_time() - cpu_began
-            self._note(batch, losses, weighted, norm, time.perf_counter() - began)
+            self._note(record, time.perf_counter() - began)
         if self._step % self._settings.epoch_steps == 0:
-            self._weighting.end_epoch()
+            self._stepper.end_epoch()
         if self._step % self._settings.log_every == 0 or self._step == self._settings.steps:
             self._record()
 
-    def _gradient(self, passes: Passes, batch: StepBatch) -> tuple[Weighted, dict[str, float], float]:
-        """Leave the step's clipped gradient in `.grad`; what the weighting says, losses by name, the norm before clipping.
-
-        Raises:
-            BadStep: the step cannot be used.
-        """
-        weighted = self._weighting.backward(passes, self._step)
-        finite(weighted.losses_K, passes.present_P)
-        share_gradients(self._model, tuple(batch.units), self._fabric, passes.settled)
-        norm = self._clip()
-        listed = dict(zip(self._kinds, weighted.losses_K.tolist(), strict=True))
-        return weighted, {name: loss for name, loss in listed.items() if name in batch.units}, norm
-
-    def _pass_over(self, bad: BadStep) -> None:
+    def _pass_over(self, bad: UnusableStep) -> None:
         """Go on without this step, or stop, as configured."""
-        name = None if bad.task is None else tuple(self._kinds)[bad.task]
-        whose = f"the {bad.subject} of task '{name}'" if name else f"the {bad.subject}"
+        whose = f"the {bad.subject} of task '{bad.task}'" if bad.task else f"the {bad.subject}"
+        at = f" at {_row_list(bad.rows)} of train" if bad.rows else ""
         if self._settings.bad_step == "error":
-            data = f", or look at the data of '{name}'" if name else ""
+            data = f", or look at the data of '{bad.task}'" if bad.task else ""
             raise RunError(
-                f"step {self._step + 1}: {whose} {bad.finding}. The last checkpoint stays as it is. "
+                f"step {self._step + 1}: {whose} {bad.finding}{at}. The last checkpoint stays as it is. "
                 f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip passes over such steps."
             ) from bad
-        self._optimizer.zero_grad(set_to_none=True)
         self._step += 1
         self._meter.skipped += 1
         if "bad step" not in self._warned:
             self._warned.append("bad step")
             log.warning(
-                "step %d: %s %s; the step is passed over (optim.bad_step=skip), and so will others like it",
+                "step %d: %s %s%s; the step is passed over (optim.bad_step=skip), and so will others like it",
                 self._step,
                 whose,
                 bad.finding,
+                at,
             )
 
-    def _diagnose(self, passes: Passes) -> None:
-        assert self._diagnostics is not None
-        found = self._diagnostics.look(passes, self._weighting.lambdas_K(self._step))
-        for key, text in self._diagnostics.warnings(found):
+    def _looked(self, look: Look, warnings: Sequence[tuple[str, str]]) -> None:
+        for key, text in warnings:
             if key not in self._warned:
                 self._warned.append(key)
                 log.warning("%s", text)
         if self._fabric.is_global_zero:
-            self._recorder.gradients(found.record(self._step + 1))
+            self._recorder.gradients(look.record(self._step + 1))
 
-    def _clip(self) -> float:
-        parameters = [p for group in self._optimizer.param_groups for p in group["params"] if p.grad is not None]
-        limit = self._settings.clip_norm
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit if limit is not None else math.inf, foreach=True))
-        if not math.isfinite(norm):
-            raise BadStep("gradient", "is not finite although every loss is")
-        return norm
-
-    def _note(
-        self, batch: StepBatch, losses: dict[str, float], weighted: Weighted, norm: float, seconds: float
-    ) -> None:
-        weights = dict(zip(self._kinds, weighted.weights_K.tolist(), strict=True))
-        rows, tokens = batch.rows, batch.tokens
-        done = self._done
+    def _note(self, record: StepRecord, seconds: float) -> None:
+        done, rows, tokens = self._done, record.rows, record.tokens
         if not done.seconds:
             done.first_step_at = time.time()
         done.rows, done.tokens, done.seconds = done.rows + rows, done.tokens + tokens, done.seconds + seconds
         self._interval = (self._interval[0] + rows, self._interval[1] + tokens, self._interval[2] + seconds)
-        penalty = 0.0 if weighted.penalty is None else float(weighted.penalty)
-        self._meter.add(losses, weights, penalty, norm)
+        self._meter.add(record.losses, record.weights, record.penalty, record.norm)
         if self._fabric.is_global_zero:
-            self._recorder.progress(self._step, losses, rows)
+            self._recorder.progress(self._step, dict(record.losses), rows)
 
     def _record(self) -> None:
         means = self._meter.means()
@@ -291,14 +237,13 @@ class Loop:
             log.warning("%s", contended)
         rows, tokens, seconds = self._interval
         speed = {"examples_per_second": rows / seconds, "tokens_per_second": tokens / seconds} if seconds else {}
-        factor = self._schedule.factor(self._step - 1)
         if self._fabric.is_global_zero:
             self._recorder.train(
                 {
                     "event": "train",
                     "step": self._step,
                     "epoch": round(self._step / self._settings.epoch_steps, 4),
-                    "lr": max(group["base_lr"] for group in self._optimizer.param_groups) * factor,
+                    "lr": self._stepper.lr(self._step - 1),
                     **means,
                     "speed": speed,
                 }
@@ -312,7 +257,7 @@ class Loop:
         if self._step and self._step != self._evaluated and (last or self._step % settings.eval_every == 0):
             scores = self._evaluate()
             self._stop.check()
-            self._weighting.after_evaluation([s.value for s in scores])
+            self._stepper.after_evaluation([s.value for s in scores])
             best = self._selector.update(scores, self._step)
             self._evaluated = self._step
             if self._fabric.is_global_zero:
@@ -332,39 +277,33 @@ class Loop:
     def state(self) -> State:
         """Everything a resumed run needs."""
         generators, plain_generators = generator_state()
+        stepper = self._stepper.state_dict()
         values = {
             "step": self._step,
             "evaluated": self._evaluated,
-            "loader": self._loader.state_dict(),
             "selector": self._selector.state_dict(),
             "meter": self._meter.state_dict(),
-            "diagnostics": self._diagnostics.state_dict() if self._diagnostics else None,
             "warned": self._warned,
             "generators": plain_generators,
             "kinds": {name: kind.state() for name, kind in self._kinds.items()},
+            **stepper.values,
         }
-        own = self._weighting.state_dict()
-        weighting = {f"weighting.{k}": v for k, v in own.items() if isinstance(v, Tensor)}
-        values["weighting"] = {k: v for k, v in own.items() if not isinstance(v, Tensor)}
-        return State(
-            self._model.state_beyond_encoder(),
-            {**optimizer_tensors(self._optimizer), **generators, **weighting},
-            values,
-        )
+        return State(self._model.state_beyond_encoder(), {**stepper.tensors, **generators}, values)
 
     def load(self, training: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Go on from a saved state; the model's own tensors are loaded already."""
         self._step, self._evaluated, self._warned = values["step"], values["evaluated"], list(values["warned"])
         self._saved = self._step
-        self._loader.load_state_dict(values["loader"])
         self._selector.load_state_dict(values["selector"])
         self._meter.load_state_dict(values["meter"])
-        if self._diagnostics:
-            self._diagnostics.load_state_dict(values["diagnostics"])
-        load_optimizer(self._optimizer, training)
+        self._stepper.load_state_dict(training, values)
         load_generators(training, values["generators"])
         if self._fabric.global_rank:
             # The first process's generators were saved: the others must not draw the same dropout.
             torch.manual_seed(torch.initial_seed() + 7919 * self._fabric.global_rank + self._step)
-        own = {k.removeprefix("weighting."): v for k, v in training.items() if k.startswith("weighting.")}
-        self._weighting.load_state_dict({**values["weighting"], **own})
+
+
+def _row_list(rows: Sequence[int]) -> str:
+    """Numbers of rows in a message."""
+    listed = ", ".join(map(str, rows[:8]))
+    return f"{'row' if len(rows) == 1 else 'rows'} {listed}{', ...' if len(rows) > 8 else ''}"

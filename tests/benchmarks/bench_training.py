@@ -50,6 +50,7 @@ from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, Trai
 
 from mtl_cli.assemble.bound import Bound, bind_all
 from mtl_cli.assemble.fabric import make_fabric
+from mtl_cli.assemble.planned import pass_limits
 from mtl_cli.assemble.rows import Rows
 from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.compose import compose
@@ -57,14 +58,16 @@ from mtl_cli.config.convert import convert_or_raise
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.batch import StepBatch
 from mtl_cli.data.encoded import EncodedSet
-from mtl_cli.data.loader import Passes, StepLoader
+from mtl_cli.data.loader import StepLoader
 from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw
+from mtl_cli.tasks.columns import chosen
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.train.loop import Loop, Settings, State, Stop
 from mtl_cli.train.select import Selector
+from mtl_cli.train.step.standard import StandardStepper
 
 TASKS = ("sst2", "mrpc", "sick_e", "sick_r")
 MUST_DEFAULT, MUST_GROUPED = 2.3, 1.3
@@ -196,7 +199,7 @@ def features(bench: Bench) -> list[dict[str, Any]]:
             types = [0] * len(ids) if encoded.types_T is None else encoded.types_T[at].tolist()
             found.append({
                 "input_ids": ids, "token_type_ids": types, "attention_mask": [1] * len(ids),
-                "label": float(encoded.labels_N[row]), "task_ids": k,
+                "label": float(encoded.targets["label"].values[row]), "task_ids": k,
             })  # fmt: skip
     return found
 
@@ -315,28 +318,31 @@ def build(bench: Bench, config: TrainConfig, seed: int, breakdown: bool) -> Ours
     loader = SeenLoader(
         bench.sets, bench.rows, sampler,
         size=config.batch.size, window=config.batch.window, seed=seed,
-        passes=Passes(config.batch.pass_cost, config.batch.micro_size, config.batch.micro_tokens),
+        passes=pass_limits(config.batch, by_task=False, flat=backbone.flat),
     )  # fmt: skip
     loader.seen = []
     parts = Parts(span.clock) if breakdown else None
     recorder = Recorder(span, parts)
+    stepper = StandardStepper(
+        model=model, losses=bench.kinds, weighting=weighting, optimizer=optimizer, loader=loader, clip_norm=o.clip_norm,
+        schedule=builders.schedule.build(span.steps), fabric=fabric, diagnostics=None,
+    )  # fmt: skip
     loop = Loop(
-        model=model, kinds=bench.kinds, weighting=weighting, optimizer=optimizer, loader=loader, recorder=recorder,
-        schedule=builders.schedule.build(span.steps), evaluate=list, selector=Selector("mean", None, 0.0),
-        fabric=fabric, stop=Stop(), diagnostics=None,
-        settings=Settings(span.steps, span.steps, config.train.log_every, span.steps, None, o.clip_norm, o.bad_step),
+        model=model, kinds=bench.kinds, stepper=stepper, recorder=recorder, evaluate=list,
+        selector=Selector("mean", None, 0.0), fabric=fabric, stop=Stop(),
+        settings=Settings(span.steps, span.steps, config.train.log_every, span.steps, None, o.bad_step),
     )  # fmt: skip
     if parts:
-        watch_parts(parts, loop, {"model": model, "loader": loader, "optimizer": optimizer, "fabric": fabric})
+        watch_parts(parts, stepper, {"model": model, "loader": loader, "optimizer": optimizer, "fabric": fabric})
     return Ours(loop, loader, backbone.encoder, recorder, parts)
 
 
-def watch_parts(parts: Parts, loop: Loop, objects: Mapping[str, Any]) -> None:
+def watch_parts(parts: Parts, stepper: StandardStepper, objects: Mapping[str, Any]) -> None:
     """Time what a step is made of."""
     parts.wrap(objects["loader"], "step", "data")
     parts.wrap(objects["model"], "forward", "forward")
     parts.wrap(objects["fabric"], "backward", "backward")
-    parts.wrap(loop, "_clip", "clip")
+    parts.wrap(stepper, "_clip", "clip")
     parts.wrap(objects["optimizer"], "step", "optimiser")
     parts.wrap(objects["optimizer"], "zero_grad", "optimiser")
 
@@ -373,8 +379,8 @@ def prepare(args: argparse.Namespace, cache: str) -> Bench:
     builders = bind_all(config)
     rows = Rows(config.data, builders.backbone.build())
     sets = {name: rows.open(bound.task, "train")[0] for name, bound in builders.tasks.items()}
-    known = {name: np.flatnonzero(~np.isnan(encoded.labels_N)) for name, encoded in sets.items()}
-    kinds = {n: b.task.kind.fitted(sets[n].labels_N[known[n]]) for n, b in builders.tasks.items()}
+    known = {name: np.flatnonzero(encoded.labelled_N) for name, encoded in sets.items()}
+    kinds = {n: b.task.kind.fitted(chosen(sets[n].targets, known[n])) for n, b in builders.tasks.items()}
     clock = time.process_time if args.threads == 1 else time.perf_counter
     return Bench(config, builders, sets, choose(known, args.rows, args.seed), kinds, Span(args.skip, args.steps, clock))
 

@@ -93,6 +93,7 @@ class Bench:
         from mtl_cli.data.loader import limited
         from mtl_cli.model.multitask import MultiTaskModel
         from mtl_cli.optim.groups import Placed, Rates, adamw
+        from mtl_cli.tasks.columns import chosen
 
         self.seed = seed
         self._words = [
@@ -105,8 +106,10 @@ class Bench:
         self.backbone = builders.backbone.build()
         opener = Rows(self.config.data, self.backbone)
         self.sets = {name: opener.open(bound.task, "train")[0] for name, bound in builders.tasks.items()}
-        self.rows = {name: limited(encoded, None) for name, encoded in self.sets.items()}
-        self.kinds = {n: b.task.kind.fitted(self.sets[n].labels_N[self.rows[n]]) for n, b in builders.tasks.items()}
+        self.rows = {name: limited(encoded.units_N > 0, None) for name, encoded in self.sets.items()}
+        self.kinds = {
+            n: b.task.kind.fitted(chosen(self.sets[n].targets, self.rows[n])) for n, b in builders.tasks.items()
+        }
         self.fabric = make_fabric(self.config.fabric)
         sharing = builders.sharing.build(self.backbone, list(self.kinds))
         self.model = MultiTaskModel(sharing, {n: k.head for n, k in self.kinds.items()}, seed)
@@ -128,13 +131,14 @@ class Bench:
 
     def loader(self, by_task: bool) -> Any:
         """The same rows in each step, for whoever asks."""
-        from mtl_cli.data.loader import Passes, StepLoader
+        from mtl_cli.assemble.planned import pass_limits
+        from mtl_cli.data.loader import StepLoader
 
         batch, builders = self.config.batch, self.bound(PLAIN)[1]
         sampler = builders.sampler.build(list(self.kinds), [len(rows) for rows in self.rows.values()])
         return StepLoader(
             self.sets, self.rows, sampler, size=batch.size, window=1, seed=self.seed,
-            passes=Passes(batch.pass_cost, batch.micro_size, batch.micro_tokens, by_task=by_task),
+            passes=pass_limits(batch, by_task=by_task, flat=self.backbone.flat),
         )  # fmt: skip
 
 
@@ -158,19 +162,23 @@ class Ours:
     def __init__(self, bench: Bench, method: str, stores: dict[Any, Any], words: Sequence[str] = ()) -> None:
         from mtl_cli.train.loop import Loop, Settings, Stop
         from mtl_cli.train.select import Selector
-        from mtl_cli.train.step import Passes
+        from mtl_cli.train.step.passes import Passes
+        from mtl_cli.train.step.standard import StandardStepper
 
         config, builders = bench.bound(method, words)
         names, o = list(bench.kinds), config.optim
         self.weighting = builders.weighting.build(names, lambda step: [1.0] * len(names))
         self._bench, self._own = bench, list(self.weighting.parameters())
-        self._loop = Loop(
-            model=bench.model, kinds=bench.kinds, weighting=self.weighting, optimizer=bench.optimizer,
-            schedule=builders.schedule.build(10**6), loader=bench.loader(self.weighting.one_task_passes), evaluate=list,
-            selector=Selector("mean", None, 0.0), recorder=NoRecorder(), fabric=bench.fabric, stop=Stop(), diagnostics=None,
-            settings=Settings(10**6, 10**6, config.train.log_every, 10**6, None, o.clip_norm, o.bad_step),
+        stepper = StandardStepper(
+            model=bench.model, losses=bench.kinds, weighting=self.weighting, optimizer=bench.optimizer,
+            schedule=builders.schedule.build(10**6), loader=bench.loader(self.weighting.one_task_passes), clip_norm=o.clip_norm,
+            diagnostics=None, fabric=bench.fabric, stores=stores,
         )  # fmt: skip
-        self._loop._stores = stores
+        self._loop = Loop(
+            model=bench.model, kinds=bench.kinds, stepper=stepper, evaluate=list, selector=Selector("mean", None, 0.0),
+            recorder=NoRecorder(), fabric=bench.fabric, stop=Stop(),
+            settings=Settings(10**6, 10**6, config.train.log_every, 10**6, None, o.bad_step),
+        )  # fmt: skip
         self._weigh = Watched(self.weighting, "weigh")
         self._gradients = Watched(Passes, "task_gradients")
         self._spent = 0.0
@@ -259,12 +267,16 @@ class Peers:
 
     def forward(self, batch: Any) -> tuple[list[Any], list[Any]]:
         """Losses and features of each task's batch, in the tasks' order: one forward pass a task."""
+        from mtl_cli.tasks.columns import Column
+
         losses, features = [], []
         for one in batch.passes:
             (part,) = one.parts
             pooled = self.model.sharing.features(one).pooled_BD
             features.append(pooled)
-            losses.append(self.bench.kinds[part.task].loss(self.model.head(part.task)(pooled), part.labels_B).mean())
+            losses.append(
+                self.bench.kinds[part.task].loss(Column(self.model.head(part.task)(pooled)), part.targets).mean()
+            )
         return losses, features
 
     def finish(self) -> None:

@@ -146,7 +146,7 @@ def test_a_nan_loss_names_task_and_step_and_keeps_the_last_checkpoint(mtl, tmp_p
 def test_a_nan_loss_names_the_task(mtl, monkeypatch):
     from mtl_cli.tasks.kinds.classification import Classification
 
-    monkeypatch.setattr(Classification, "loss", lambda self, out, labels: out.sum(1) * float("nan"))
+    monkeypatch.setattr(Classification, "loss", lambda self, out, targets: out.values.sum(1) * float("nan"))
     result = mtl("train", *TINY, "task=[rte,stsb]", "train.steps=3", "run.name=x")
     refused(result, "step 1: the loss of task 'rte' is nan", code=1)
 

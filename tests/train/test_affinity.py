@@ -10,7 +10,7 @@ from mtl_cli.data.batch import StepBatch
 from mtl_cli.tasks.kinds.regression import Regression
 from mtl_cli.train.affinity import LookAheads
 from mtl_cli.train.diagnose import Diagnostics
-from mtl_cli.train.step import Passes
+from mtl_cli.train.step.passes import Passes
 from mtl_cli.weighting.base import Chosen
 from tests.fakes import cpu, one_step
 from tests.train.test_step import KINDS, LAMBDAS, Line, line_pass, model_and_sets

@@ -14,7 +14,7 @@ from mtl_cli.model.sharing.hard import HardSharing
 from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.train.predict import predict
-from mtl_cli.train.step import Passes
+from mtl_cli.train.step.passes import Passes
 from mtl_cli.weighting.base import Chosen
 from tests.fakes import cpu, encoded, one_step, refs, tiny_backbone
 

@@ -10,7 +10,7 @@ from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.model.sharing.hard import HardSharing
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.rows import RowStore
-from mtl_cli.train.step import Passes
+from mtl_cli.train.step.passes import Passes
 from mtl_cli.weighting.base import BadStep, Chosen
 from tests.fakes import cpu, encoded, one_step, tiny_backbone
 from tests.train.test_step import KINDS, LABELS, LAMBDAS, TEXTS, assert_close, gradients, model_and_sets

@@ -15,7 +15,7 @@ from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.kinds.classification import Classification
 from mtl_cli.tasks.kinds.regression import Regression
 from mtl_cli.tasks.kinds.single import LABEL
-from mtl_cli.train.step import Passes, share_gradients
+from mtl_cli.train.step.passes import Passes, share_gradients
 from mtl_cli.weighting.base import Chosen
 from mtl_cli.weighting.static import Static
 from tests.fakes import cpu, encoded, one_step, single_B, tiny_backbone

@@ -34,6 +34,7 @@ from mtl_cli.train.affinity import LookAheads
 from mtl_cli.train.diagnose import Diagnostics
 from mtl_cli.train.loop import Loop, Stop, StopNow
 from mtl_cli.train.select import Selector
+from mtl_cli.train.step.standard import StandardStepper
 from mtl_cli.weighting.base import Chosen
 
 log = logging.getLogger(__name__)
@@ -145,18 +146,25 @@ def _loop(
     look_ahead: float | None,
 ) -> Loop:  # fmt: skip
     built = planned.built
-    return Loop(
+    stepper = StandardStepper(
         model=built.model,
-        kinds=built.opened.kinds,
+        losses=built.opened.kinds,
         weighting=planned.steps.weighting,
         optimizer=planned.optimizer,
         schedule=planned.steps.schedule,
         loader=planned.loader,
+        clip_norm=built.opened.bound.config.optim.clip_norm,
+        diagnostics=_diagnostics(built, look_ahead),
+        fabric=built.fabric,
+    )
+    return Loop(
+        model=built.model,
+        kinds=built.opened.kinds,
+        stepper=stepper,
         evaluate=validation.evaluate,
         selector=selector,
         recorder=recorder,
         settings=planned.settings,
-        diagnostics=_diagnostics(built, look_ahead),
         fabric=built.fabric,
         stop=stop,
     )

@@ -1,9 +1,10 @@
-"""One optimiser step: the only place that calls backward. Legend: K tasks, B rows of a pass, C outputs of a head."""
+"""The forward and backward passes of one step: the only place that calls backward. Legend: K tasks, B rows of a pass, C outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -11,9 +12,16 @@ from torch import Tensor, nn
 
 from mtl_cli.data.batch import Batch, StepBatch
 from mtl_cli.model.multitask import MultiTaskModel
-from mtl_cli.tasks.kinds.base import Kind
+from mtl_cli.tasks.columns import BatchColumns, Column
 from mtl_cli.train.rows import RowStore
 from mtl_cli.weighting.base import BadStep, Chosen, TaskGradients, Weighted
+
+
+class Minimised(Protocol):
+    """What is minimised for a task: a kind's own loss, or an objective."""
+
+    def loss(self, out: Column[Tensor], targets: BatchColumns, /) -> Tensor:
+        """Sum of the losses of each row, shape [B]."""
 
 
 class Passes:
@@ -24,7 +32,7 @@ class Passes:
 
     Args:
         model: gives outputs.
-        kinds: give losses, by task in the order of K.
+        losses: what is minimised, by task in the order of K.
         batch: the step.
         fabric: precision and processes.
         stores: where task gradients are kept from step to step, by what they are gradients of.
@@ -33,14 +41,14 @@ class Passes:
     def __init__(
         self,
         model: MultiTaskModel,
-        kinds: Mapping[str, Kind],
+        losses: Mapping[str, Minimised],
         batch: StepBatch,
         fabric: Fabric,
         stores: dict[Chosen, RowStore] | None = None,
     ) -> None:
-        self._model, self._kinds, self._batch, self._fabric = model, kinds, batch, fabric
+        self._model, self._losses, self._batch, self._fabric = model, losses, batch, fabric
         self._stores = {} if stores is None else stores
-        self._names = tuple(kinds)
+        self._names = tuple(losses)
         self._kept: list[Tensor] = []
         self.settled: list[nn.Parameter] = []
         """Parameters whose gradient is the same in all processes already."""
@@ -80,6 +88,22 @@ class Passes:
         """See `StepPasses.again`."""
         with torch.no_grad():
             return self._reduced(self._sum([self._pass_losses(one) for one in self._batch.passes]))
+
+    def bad_rows(self, task: str) -> list[int]:
+        """Numbers of the rows of a task whose loss is infinite or no number; none where it is so at every row.
+
+        Of this process's rows, with new draws of dropout.
+        """
+        found: list[int] = []
+        seen = 0
+        with torch.no_grad():
+            for one in (each.to(self._fabric.device) for each in self._batch.passes):
+                for part, output in zip(one.parts, self._model(one), strict=True):
+                    if part.task == task:
+                        losses_B = self._losses[task].loss(output.out, part.targets)
+                        found += part.numbers_B[~losses_B.isfinite().cpu().numpy()].tolist()
+                        seen += len(part.numbers_B)
+        return sorted(found) if len(found) < seen else []
 
     def task_gradients(
         self, weights_K: Tensor, chosen: Chosen, *, others: bool = True, part: tuple[int, int] = (0, 1)
@@ -168,9 +192,9 @@ class Passes:
         one = one.to(self._fabric.device)
         with self._fabric.autocast():
             outputs = self._model(one)
-        shares = dict.fromkeys(self._kinds, torch.zeros((), device=self._fabric.device))
+        shares = dict.fromkeys(self._losses, torch.zeros((), device=self._fabric.device))
         for part, output in zip(one.parts, outputs, strict=True):
-            losses_B = self._kinds[part.task].loss(output.out, part.targets)
+            losses_B = self._losses[part.task].loss(output.out, part.targets)
             shares[part.task] = losses_B.sum() / self._batch.units[part.task]
         return torch.stack(list(shares.values()))
 
@@ -185,7 +209,7 @@ class Passes:
         return self._fabric.all_reduce(mine, reduce_op="sum")  # type: ignore[return-value]
 
     def _zeros(self) -> Tensor:
-        return torch.zeros(len(self._kinds), device=self._fabric.device)
+        return torch.zeros(len(self._losses), device=self._fabric.device)
 
     def _reduced(self, losses_K: Tensor) -> Tensor:
         if self._fabric.world_size > 1:
