@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "data": {"digest", "tasks", "errors", "expression", "scratch"},
     "model": {"digest", "tasks", "data", "errors", "hub", "offline"},
     "weighting": set(),
+    "objectives": {"data", "model", "tasks", "errors"},
     "optim": {"errors"},
     "metrics": set(),
     "runs": {"digest", "errors", "config", "redact", "scratch", "yaml_text", ROOT},

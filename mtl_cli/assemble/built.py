@@ -13,9 +13,9 @@ from mtl_cli.assemble.weights import load_weights
 from mtl_cli.config.convert import Builder
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.objectives.base import Objective
 from mtl_cli.optim.groups import Placed, freeze
 from mtl_cli.runs.checkpoint import Checkpoint
-from mtl_cli.tasks.kinds.base import Kind
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Built:
 def make_model(
     sharing: Builder,
     backbone: Backbone,
-    kinds: Mapping[str, Kind],
+    objectives: Mapping[str, Objective],
     heads: Mapping[str, str],
     seed: int,
     checkpoint: Checkpoint | None,
@@ -44,7 +44,7 @@ def make_model(
     Args:
         sharing: builder of the scheme.
         backbone: the encoder.
-        kinds: by task.
+        objectives: by task; they say which heads are needed.
         heads: name of each task's head.
         seed: of the heads' first weights.
         checkpoint: whose weights the model takes.
@@ -53,8 +53,8 @@ def make_model(
         ConfigError: the scheme does not fit the encoder or the tasks, or the checkpoint does not fit the model.
         RunError: the checkpoint is damaged.
     """
-    scheme = sharing.build(backbone, list(kinds))
-    model = MultiTaskModel(scheme, {name: kind.head for name, kind in kinds.items()}, seed, heads)
+    scheme = sharing.build(backbone, list(objectives))
+    model = MultiTaskModel(scheme, {name: one.head for name, one in objectives.items()}, seed, heads)
     if checkpoint is not None:
         load_weights(model, checkpoint)
     return model
@@ -67,7 +67,7 @@ def build_model(opened: Opened, fabric: Fabric, checkpoint: Checkpoint | None = 
         ConfigError, RunError: as `make_model`; or the encoder has fewer layers than are to be frozen.
     """
     bound, config = opened.bound, opened.bound.config
-    model = make_model(bound.sharing, opened.backbone, opened.kinds, bound.heads, config.seed, checkpoint)
+    model = make_model(bound.sharing, opened.backbone, opened.objectives, bound.heads, config.seed, checkpoint)
     built = Built(opened, model, fabric)
     freeze(built.placed(), opened.backbone.layers, config.optim.freeze)
     fabric.to_device(model)

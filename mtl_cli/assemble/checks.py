@@ -74,6 +74,10 @@ def check_scores(
         for name, bound in tasks.items() for where in _constant(bound.task.kind, validation[name]) for metric, one in bound.metrics.items()
         if one.needs_varied_labels for key in who
     ]  # fmt: skip
+    faults += [
+        Fault(key, f"needs the scores of all tasks, and '{name}' has none: it has no labels. Leave the task out, or use another {key}.")
+        for key in who for name, bound in tasks.items() if not bound.scored
+    ]  # fmt: skip
     if faults and len(tasks) > 1:
         raise ConfigError(faults)
 

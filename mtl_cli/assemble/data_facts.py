@@ -112,7 +112,8 @@ def _facts(
     hashes_N = _hashes(encoded, rows)
     return SetFacts(
         task=task.name, set_name=origin.set_name, split=split, place=origin.place, path=redact(origin.path),
-        fingerprint=meta.fingerprint, rows=meta.rows, used=len(rows), unlabelled=encoded.unlabelled, tokens=meta.tokens,
+        fingerprint=meta.fingerprint, rows=meta.rows, used=len(rows), tokens=meta.tokens,
+        unlabelled=encoded.unlabelled if bound.needs_labels else 0,
         truncated=meta.truncated, max_length=task.max_length, empty_texts=len(rows) - len(hashes_N) if encoded.hashes_N is not None else 0,
         duplicates=len(hashes_N) - len(np.unique(hashes_N)),
         in_train=0 if hashes_M is None else int(np.isin(hashes_N, hashes_M).sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from mtl_cli.assemble.bound import Bound
 from mtl_cli.assemble.data_facts import SetFacts, data_facts
 from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.objectives import build_objective, vocabulary_of
 from mtl_cli.assemble.rows import Rows
 from mtl_cli.assemble.tasks import BoundTask
 from mtl_cli.data.encoded import EncodedSet
@@ -18,6 +20,7 @@ from mtl_cli.data.loader import limited
 from mtl_cli.data.sampler.base import Length
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.model.backbone.base import Backbone
+from mtl_cli.objectives.base import Objective, Vocabulary
 from mtl_cli.tasks.columns import chosen
 from mtl_cli.tasks.kinds.base import Kind
 
@@ -34,6 +37,7 @@ class TaskRows:
     validation: tuple[EncodedSet, ...]
     """Within `eval.limit`; empty where only training rows were opened."""
     kind: Kind
+    objective: Objective
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,11 @@ class Opened:
     def kinds(self) -> dict[str, Kind]:
         """Fitted kind of each task."""
         return {name: task.kind for name, task in self.rows.items()}
+
+    @property
+    def objectives(self) -> dict[str, Objective]:
+        """What is minimised for each task."""
+        return {name: task.objective for name, task in self.rows.items()}
 
     @property
     def train(self) -> dict[str, EncodedSet]:
@@ -94,10 +103,15 @@ def open_rows(bound: Bound, backbone: Backbone, kinds: Mapping[str, Kind] | None
         ConfigError: rows are missing, broken, without labels or too long for the encoder; of all tasks together.
     """
     source = Rows(bound.config.data, backbone)
+    vocabulary = vocabulary_of(backbone)
     faults: list[Fault] = []
     opened = {}
     for name, task in bound.tasks.items():
-        rows = _open_task(bound, task, source, faults, None if kinds is None else kinds[name])
+        try:
+            rows = _open_task(bound, task, source, faults, None if kinds is None else kinds[name], vocabulary)
+        except ConfigError as error:
+            faults += error.faults
+            continue
         if rows is not None:
             opened[name] = rows
     if faults:
@@ -105,38 +119,46 @@ def open_rows(bound: Bound, backbone: Backbone, kinds: Mapping[str, Kind] | None
     return Opened(bound, backbone, opened)
 
 
-def _open_task(bound: Bound, task: BoundTask, source: Rows, faults: list[Fault], known: Kind | None) -> TaskRows | None:
+def _open_task(
+    bound: Bound, task: BoundTask, source: Rows, faults: list[Fault], known: Kind | None, vocabulary: Vocabulary
+) -> TaskRows | None:
     """The rows of one task; what is wrong goes to `faults`."""
-    train = _open_split(task, "train", source, faults)
-    validation = () if known is not None else _open_split(task, "validation", source, faults)
+    scored = known is None and task.scored
+    train = _open_split(task, "train", source, faults, need_labels=task.needs_labels)
+    validation = _open_split(task, "validation", source, faults, need_labels=True) if scored else ()
     if not train:
         return None
-    limit = bound.config.eval.limit
-    chosen_M = limited(train[0].units_N > 0, bound.config.data.limit)
+    kind = task.task.kind if known is None else known
+    units_N = build_objective(task, kind, vocabulary).units(train[0])
+    chosen_M = limited(units_N > 0, bound.config.data.limit)
     targets = chosen(train[0].targets, chosen_M)
     try:
-        kind = task.task.kind.fitted(targets) if known is None else known
+        kind = kind.fitted(targets) if known is None else known
     except ValueError as error:
         faults.append(Fault(f"tasks.{task.task.name}", str(error)))
         return None
-    if kind.classes and len(kind.absent(targets)) == len(kind.classes) - 1:
+    if kind.classes and task.needs_labels and len(kind.absent(targets)) == len(kind.classes) - 1:
         lost = "all training rows have the same label; there is nothing to tell apart"
         log.warning("task '%s': %s", task.task.name, lost)
+    limit = bound.config.eval.limit
     few = validation if limit is None else tuple(one.chosen(limited(one.labelled_N, limit)) for one in validation)
-    return TaskRows(train[0], chosen_M, few, kind)
+    objective = build_objective(task, kind, vocabulary)
+    return TaskRows(dataclasses.replace(train[0], units_N=units_N), chosen_M, few, kind, objective)
 
 
-def _open_split(task: BoundTask, split: str, source: Rows, faults: list[Fault]) -> tuple[EncodedSet, ...]:
-    """The labelled sets of a split; empty, with the reason in `faults`, if they cannot be used."""
+def _open_split(
+    task: BoundTask, split: str, source: Rows, faults: list[Fault], *, need_labels: bool
+) -> tuple[EncodedSet, ...]:
+    """The sets of a split; empty, with the reason in `faults`, if they cannot be used."""
     name = task.task.name
     try:
-        sets = tuple(source.open(task.task, split))
+        sets = tuple(source.open(task.task, split, need_labels=need_labels))
     except DataError as error:
         faults.append(Fault(f"tasks.{name}", error.problem))
     except ConfigError as error:
         faults.extend(fault for fault in error.faults if fault not in faults)
     else:
-        if any(one.labelled_N.any() for one in sets):
+        if not need_labels or any(one.labelled_N.any() for one in sets):
             return sets
         lacks = f"no {split} row has a label in column '{task.task.label}'"
         faults.append(Fault(f"tasks.{name}", f"{lacks}. Name another column (tasks.{name}.label), or other rows"))

@@ -105,6 +105,7 @@ def plan_training(built: Built, steps: StepPlan) -> Planned:
         passes=pass_limits(config.batch, by_task=by_task, flat=opened.backbone.flat),
         rank=built.fabric.global_rank,
         world=world,
+        preparing=opened.objectives,
     )
     settings = Settings(
         steps.length.steps,

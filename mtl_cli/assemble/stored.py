@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from lightning_fabric import Fabric
 
 from mtl_cli.assemble.built import make_model
 from mtl_cli.assemble.data_facts import recorded_readings
+from mtl_cli.assemble.objectives import build_objectives
 from mtl_cli.assemble.tasks import BoundTask, bind_tasks
 from mtl_cli.assemble.trained import trained_config
 from mtl_cli.config.convert import bind, convert_or_raise
@@ -19,10 +21,10 @@ from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.backbone.pretrained import load
 from mtl_cli.model.multitask import MultiTaskModel
+from mtl_cli.objectives.base import Objective
 from mtl_cli.runs.checkpoint import Checkpoint, Checkpoints
 from mtl_cli.runs.formats import read_environment
 from mtl_cli.runs.place import Place
-from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.kinds.column import Reading
 
 
@@ -71,7 +73,8 @@ class StoredRun:
             )
         try:
             return {
-                n: BoundTask(b.task.with_kind(b.task.kind.restored(states[n])), b.metrics) for n, b in bound.items()
+                n: dataclasses.replace(b, task=b.task.with_kind(b.task.kind.restored(states[n])))
+                for n, b in bound.items()
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(
@@ -83,13 +86,18 @@ class StoredRun:
         has_record = (self.path / "env.json").exists()
         return recorded_readings(read_environment(self.path).data) if has_record else {}
 
-    def model(self, backbone: Backbone, kinds: dict[str, Kind], fabric: Fabric) -> MultiTaskModel:
+    def objectives(self, backbone: Backbone) -> dict[str, Objective]:
+        """What each task was trained for."""
+        tasks = self.tasks()
+        return build_objectives(tasks, {name: one.task.kind for name, one in tasks.items()}, backbone)
+
+    def model(self, backbone: Backbone, fabric: Fabric) -> MultiTaskModel:
         """The whole model with the checkpoint's weights, in evaluation mode."""
         faults: list[Fault] = []
         sharing = bind("sharing", self.config.sharing, faults, "sharing")
         if sharing is None:
             raise ConfigError(faults)
-        model = make_model(sharing, backbone, kinds, self.heads, self.config.seed, self.checkpoint)
+        model = make_model(sharing, backbone, self.objectives(backbone), self.heads, self.config.seed, self.checkpoint)
         fabric.to_device(model).eval()
         return model
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from mtl_cli.config.convert import Node, bind
+from mtl_cli.config.convert import Builder, Node, bind
 from mtl_cli.config.registry import FAMILIES, resolve
 from mtl_cli.config.schema import SPLITS, TaskConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.metrics.base import Metric
+from mtl_cli.objectives.supervised import Supervised
 from mtl_cli.tasks.formats.base import Options
 from mtl_cli.tasks.inputs.base import Input
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.tasks.matching import CLASSES, HYPOTHESIS, Matching
 from mtl_cli.tasks.task import Source, Task
+
+UNLABELLED = "nothing"
+"""Form of the predictions of a kind without labels."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,19 @@ class BoundTask:
 
     task: Task
     metrics: Mapping[str, Metric]
+    """None: the task has no score."""
+    objective: Builder = field(default_factory=lambda: Builder("objective", "supervised", Supervised, {}))
+    """Of what is minimised; takes the kind and the encoder's vocabulary."""
+
+    @property
+    def scored(self) -> bool:
+        """Whether its predictions can be scored at all."""
+        return self.task.kind.form != UNLABELLED
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a row must have a label to be trained on."""
+        return _needs_labels(self.objective.builder)
 
 
 def bind_tasks(configs: Mapping[str, TaskConfig], max_length: int, faults: list[Fault]) -> dict[str, BoundTask]:
@@ -64,9 +82,11 @@ def _outputs(task: Task) -> str:
 
 def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Fault]) -> BoundTask | None:
     key = f"tasks.{name}"
-    kind_builder, input_builder = (bind(f, getattr(config, f), faults, f"{key}.{f}") for f in ("kind", "input"))
+    kind_builder, input_builder, objective = (
+        bind(f, getattr(config, f), faults, f"{key}.{f}") for f in ("kind", "input", "objective")
+    )
     metrics = {m: bind("metric", Node(m, {}), faults, f"{key}.metrics") for m in config.metrics}
-    if kind_builder is None or input_builder is None:
+    if kind_builder is None or input_builder is None or objective is None:
         return None
     try:
         kind: Kind = kind_builder.build()
@@ -74,13 +94,13 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
     except ConfigError as error:
         faults.extend(error.faults)
         return None
-    faults.extend(_input_faults(key, config, given, kind))
+    faults.extend([*_input_faults(key, config, given, kind), *_label_faults(key, config, kind, objective)])
     matching = _matching(key, config, kind.classes, faults) if config.matching else None
     built: dict[str, Metric] = {m: b.build() for m, b in metrics.items() if b is not None}
     if len({metric.higher_is_better for metric in built.values()}) > 1:
         mixed = "some are better when higher, some when lower: their mean, the task's score, would mean nothing"
         faults.append(Fault(f"{key}.metrics", mixed))
-    for metric_name, metric in built.items():
+    for metric_name, metric in built.items() if kind.form != UNLABELLED else ():
         try:
             metric.check(kind.form, len(kind.classes))
         except ValueError as error:
@@ -97,10 +117,10 @@ def _bind_task(name: str, config: TaskConfig, max_length: int, faults: list[Faul
         options=Options(source.delimiter, source.quoting, f"{key}.source"),
     )
     task = Task(
-        name, kind, tuple(config.text), config.label, tuple(config.metrics), place, config.max_length or max_length,
+        name, kind, tuple(config.text), config.label or "", tuple(config.metrics), place, config.max_length or max_length,
         given, config.head, matching,
     )  # fmt: skip
-    return BoundTask(task, built)
+    return BoundTask(task, built, objective)
 
 
 def _input_faults(key: str, config: TaskConfig, given: Input, kind: Kind) -> Iterator[Fault]:
@@ -113,6 +133,30 @@ def _input_faults(key: str, config: TaskConfig, given: Input, kind: Kind) -> Ite
     if lacking:
         needs = f"{kind.name} needs {', '.join(lacking)}, which input '{config.input.name}' does not give"
         yield Fault(f"{key}.input", f"{needs}. Use {_or(_inputs_with(kind.inputs))}.")
+
+
+def _label_faults(key: str, config: TaskConfig, kind: Kind, objective: Builder) -> Iterator[Fault]:
+    """A kind with labels needs their column and a metric; one without has neither."""
+    if kind.form == UNLABELLED:
+        for name in ("label", "metrics"):
+            if getattr(config, name):
+                none = f"a task of kind {config.kind.name} has none: it is trained on and not scored"
+                yield Fault(f"{key}.{name}", none)
+        if _needs_labels(objective.builder):
+            ways = [
+                f"objective={name}" for name in FAMILIES["objective"] if not _needs_labels(resolve("objective", name))
+            ]
+            lacks = f"'{config.objective.name}' needs labels, which a task of kind {config.kind.name} does not have"
+            yield Fault(f"{key}.objective", f"{lacks}. Use {_or(ways)}.")
+        return
+    if config.label is None:
+        yield Fault(f"{key}.label", "missing")
+    if not config.metrics:
+        yield Fault(f"{key}.metrics", "must name at least one metric")
+
+
+def _needs_labels(objective: Any) -> bool:
+    return bool(getattr(objective, "needs_labels", True))  # a builder of the user's own may be any function
 
 
 def _inputs_with(arrays: Sequence[str]) -> list[str]:

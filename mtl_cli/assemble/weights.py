@@ -13,7 +13,7 @@ from mtl_cli.runs.checkpoint import Checkpoint
 def _load_encoder(model: MultiTaskModel, checkpoint: Checkpoint) -> None:
     try:
         encoder = from_pretrained(AutoModel, checkpoint.encoder, "")
-        model.sharing.backbone.encoder.load_state_dict(encoder.state_dict())
+        model.sharing.load_encoder(encoder.state_dict())
     except (ConfigError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(f"checkpoint {checkpoint.path} is damaged: its encoder cannot be loaded: {reason}") from error

@@ -22,6 +22,11 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
         "classification": "mtl_cli.tasks.kinds.classification:Classification",
         "regression": "mtl_cli.tasks.kinds.regression:Regression",
         "tagging": "mtl_cli.tasks.kinds.tagging:Tagging",
+        "unlabelled": "mtl_cli.tasks.kinds.unlabelled:Unlabelled",
+    },
+    "objective": {
+        "supervised": "mtl_cli.objectives.supervised:Supervised",
+        "mlm": "mtl_cli.objectives.mlm:MaskedLM",
     },
     "backbone": {
         "pretrained": "mtl_cli.model.backbone.pretrained:pretrained",

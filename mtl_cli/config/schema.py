@@ -98,9 +98,12 @@ class TaskConfig:
     """What the labels are."""
     text: list[str]
     """One column, or two for a pair."""
-    label: str
-    metrics: list[str]
-    """Names of metrics; the task's score is their mean."""
+    label: str | None = None
+    """Column of the label; None where the kind has none."""
+    metrics: list[str] = field(default_factory=list)
+    """Names of metrics; the task's score is their mean. Empty where the kind has no label."""
+    objective: Node = field(default_factory=lambda: Node("supervised", {}))
+    """What is minimised."""
     source: SourceConfig
     max_length: int | None = None
     """Tokens a row; `data.max_length` if not given."""
@@ -112,13 +115,11 @@ class TaskConfig:
     """Reads labelled texts as label matching; the second text column is `hypothesis` then."""
 
     def faults(self) -> Iterator[Fault]:
-        """A column of text, at least one metric."""
+        """A column of text."""
         if not self.text:
             yield Fault("text", "must name one column, or two for a pair; found 0")
         if self.head is not None and not is_name(self.head):
             yield Fault("head", f"may hold letters, digits, '_' and '-'; found '{self.head}'")
-        if not self.metrics:
-            yield Fault("metrics", "must name at least one metric")
         yield from length_faults(self)
 
 

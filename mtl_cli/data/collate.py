@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,12 +27,36 @@ class RowRef:
     length: int
 
 
-def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet]) -> Batch:
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of one task as the encoder sees them, where they are not what is stored."""
+
+    ids: Sequence[np.ndarray]
+    """Tokens of each row, as many as are stored."""
+    targets: Columns = field(default_factory=dict)
+    """Beside those of the kind."""
+    arrays: Columns = field(default_factory=dict)
+    """Beside those of the input."""
+
+
+class Preparing(Protocol):
+    """Changes the rows of a task on their way into a batch."""
+
+    def prepared(self, ids: Sequence[np.ndarray], numbers: np.ndarray, key: tuple[int, ...]) -> Prepared:
+        """See `objectives.base.Objective.prepared`."""
+
+
+def collate(
+    refs: Sequence[RowRef], sets: Mapping[str, EncodedSet], preparing: Mapping[str, Preparing] | None = None,
+    key: tuple[int, ...] = (),
+) -> Batch:  # fmt: skip
     """Put some rows into one batch.
 
     Args:
         refs: rows in any order; they are grouped by task, in the order in which tasks first appear.
         sets: the encoded rows of each task.
+        preparing: of the tasks whose rows are changed.
+        key: of all draws of the step.
     """
     order: dict[str, list[int]] = {}
     for ref in refs:
@@ -41,15 +67,22 @@ def collate(refs: Sequence[RowRef], sets: Mapping[str, EncodedSet]) -> Batch:
         types = [_zeros(span) if one.types_T is None else one.types_T[span] for one, span in spans]
     if any(SECONDS in sets[task].arrays for task in order):
         segments = [_segments(sets[task], row) for task, rows in order.items() for row in rows]
+    ids = [one.ids_T[span] for one, span in spans]
     parts, first = [], 0
     for task, rows in order.items():
-        parts.append(_part(task, slice(first, first + len(rows)), np.array(rows), sets[task]))
+        place, numbers = slice(first, first + len(rows)), np.array(rows)
+        found = Prepared(ids[place])
+        if preparing is not None and task in preparing:
+            found = preparing[task].prepared(ids[place], numbers, (*key, zlib.crc32(task.encode())))
+            ids[place] = found.ids
+        parts.append(_part(task, place, numbers, sets[task], found))
         first += len(rows)
-    return Batch(TextInputs.of([one.ids_T[span] for one, span in spans], types, segments), tuple(parts))
+    return Batch(TextInputs.of(ids, types, segments), tuple(parts))
 
 
-def _part(task: str, place: slice, rows: np.ndarray, encoded: EncodedSet) -> Part:
-    targets, arrays = (_tensors(chosen(columns, rows)) for columns in (encoded.targets, encoded.arrays))
+def _part(task: str, place: slice, rows: np.ndarray, encoded: EncodedSet, found: Prepared) -> Part:
+    targets = _tensors({**chosen(encoded.targets, rows), **found.targets})
+    arrays = _tensors({**chosen(encoded.arrays, rows), **found.arrays})
     return Part(task, place, rows, encoded.units_N[rows], targets, arrays)
 
 

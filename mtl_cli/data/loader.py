@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mtl_cli.data.batch import Batch, StepBatch
-from mtl_cli.data.collate import RowRef, collate, cut, filled
+from mtl_cli.data.collate import Preparing, RowRef, collate, cut, filled
 from mtl_cli.data.encoded import EncodedSet
 from mtl_cli.data.sampler.base import Sampler
 
@@ -101,12 +101,14 @@ class StepLoader:
         seed: of all draws.
         rank: this process.
         world: number of processes; they share the rows of a step.
+        preparing: of the tasks whose rows are changed on their way into a batch.
     """
 
     def __init__(
         self, sets: Mapping[str, EncodedSet], rows: Mapping[str, np.ndarray], sampler: Sampler, *, size: int, window: int,
-        passes: Passes, seed: int, rank: int = 0, world: int = 1,
+        passes: Passes, seed: int, rank: int = 0, world: int = 1, preparing: Mapping[str, Preparing] | None = None,
     ) -> None:  # fmt: skip
+        self._preparing = preparing
         self._sets, self._sampler, self._size, self._window = sets, sampler, size, window
         self._passes, self._seed, self._rank, self._world = passes, seed, rank, world
         self._streams = {name: RowStream(name, rows[name], seed) for name in sets}
@@ -127,7 +129,7 @@ class StepLoader:
         refs = self._planned[1][offset]
         rows = {name: [ref.row for ref in refs if ref.task == name] for name in self._sets}
         units = {name: int(self._sets[name].units_N[own].sum()) for name, own in rows.items() if own}
-        return StepBatch(self._cut(refs), units, len(refs), sum(ref.length for ref in refs))
+        return StepBatch(self._cut(refs, step), units, len(refs), sum(ref.length for ref in refs))
 
     def chances(self, step: int) -> dict[str, float]:
         """Expected share of each task's rows in a step of the current window, as it was planned."""
@@ -158,13 +160,13 @@ class StepLoader:
                 at += wanted[s]
         return steps
 
-    def _cut(self, refs: list[RowRef]) -> tuple[Batch, ...]:
+    def _cut(self, refs: list[RowRef], step: int) -> tuple[Batch, ...]:
         # Every world-th row of the sorted list: each process gets its share of long and short rows.
         mine = sorted(refs, key=lambda ref: ref.length)[self._rank :: self._world]
         by_task = self._passes.by_task
         kept_apart = [[ref for ref in mine if ref.task == name] for name in self._sets] if by_task else [mine]
         return tuple(
-            collate([refs[i] for i in piece], self._sets)
+            collate([refs[i] for i in piece], self._sets, self._preparing, (self._seed, 5, step))
             for refs in kept_apart
             if refs
             for piece in self._passes.cut(np.array([ref.length for ref in refs]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mtl_cli.data.batch import Batch
-from mtl_cli.model.heads.base import Head
+from mtl_cli.model.heads.base import Head, HeadPlace
 from mtl_cli.model.heads.family import HEADS
 from mtl_cli.model.sharing.base import Sharing
 from mtl_cli.tasks.columns import Column
@@ -50,11 +50,15 @@ class MultiTaskModel(nn.Module):
                 raise ValueError(
                     f"task '{task}' cannot share the head '{self._head_of[task]}': it needs {spec.size} outputs"
                 )
-        width, dropout = sharing.backbone.width, sharing.head_dropout
         # A prefix, since a module may not be called "keys" or "pop", as a task may.
-        self.heads = nn.ModuleDict({
-            f"task_{name}": HEADS[spec.name](width, spec.size, dropout=dropout, seed=seed, name=name) for name, spec in specs.items()
-        })  # fmt: skip
+        self.heads = nn.ModuleDict(
+            {
+                f"task_{name}": HEADS[spec.name](
+                    HeadPlace(sharing.width, sharing.table_width, sharing.head_dropout, seed, name), spec.size
+                )
+                for name, spec in specs.items()
+            }
+        )
 
     def head(self, task: str) -> Head:
         """The head of a task, which may be that of other tasks too."""
@@ -70,13 +74,14 @@ class MultiTaskModel(nn.Module):
     def each(self, batch: Batch) -> Tensor:
         """Outputs of one task's head for each hypothesis of packed rows, shape [B, S, C]; see `Backbone.pool_each`."""
         (part,) = batch.parts
-        hidden_TD = self.sharing.features(batch).hidden_TD
-        return self.head(part.task)(self.sharing.backbone.pool_each(hidden_TD, batch.inputs))
+        pooled_BSD = self.sharing.pool_each(self.sharing.features(batch), batch, part.task)
+        outputs: Tensor = self.head(part.task)(pooled_BSD)
+        return outputs
 
     def state_beyond_encoder(self) -> dict[str, Tensor]:
         """Tensors that the encoder's own folder does not hold, each under one of its names."""
         # `keep_vars`: the very objects, since a tensor may stand in several modules.
-        seen = {id(tensor) for tensor in self.sharing.backbone.encoder.state_dict(keep_vars=True).values()}
+        seen = {id(tensor) for tensor in self.sharing.encoder_state().values()}
         found: dict[str, Tensor] = {}
         for name, tensor in self.state_dict(keep_vars=True).items():
             if id(tensor) not in seen:

@@ -16,12 +16,11 @@ import torch
 import yaml
 
 from mtl_cli.assemble.bound import bind_all
-from mtl_cli.assemble.data_facts import data_facts, data_line
+from mtl_cli.assemble.data_facts import data_line
 from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.assemble.lambdas import Lambdas
-from mtl_cli.assemble.length import run_length
+from mtl_cli.assemble.opened import open_rows
 from mtl_cli.assemble.planned import pass_limits
-from mtl_cli.assemble.rows import Rows
 from mtl_cli.assemble.stored import StoredRun, open_stored
 from mtl_cli.config.convert import Node, convert_or_raise
 from mtl_cli.config.keys import is_display, own_sections, result_values
@@ -29,7 +28,7 @@ from mtl_cli.config.paths import outputs_dir
 from mtl_cli.config.schema import DataSection, TrainConfig
 from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig, MeasureSection
 from mtl_cli.config.trust import stored_values
-from mtl_cli.data.loader import StepLoader, limited
+from mtl_cli.data.loader import StepLoader
 from mtl_cli.data.sampler.all_tasks import AllTasks
 from mtl_cli.digest import json_digest
 from mtl_cli.errors import ConfigError, Fault, RunError
@@ -236,37 +235,44 @@ def _looked(config: AffinityRunConfig, stored: StoredRun) -> list[Mapping[str, A
     backbone = stored.backbone()
     if config.branch_at:
         _check_branch(backbone, run, config.branch_at)
-    bound = stored.tasks()
-    rows = Rows(_data(config, run), backbone)
-    sets = {name: rows.open(one.task, "train")[0] for name, one in bound.items()}
-    kinds = {name: one.task.kind for name, one in bound.items()}
-    model = stored.model(backbone, kinds, fabric)
+    kinds = {name: one.task.kind for name, one in stored.tasks().items()}
+    opened = open_rows(bind_all(dataclasses.replace(run, data=_data(config, run))), backbone, kinds)
+    model = stored.model(backbone, fabric)
     placed = [Placed(p, name, model.depth(name)) for name, p in model.named_parameters()]
     freeze(placed, backbone.layers, run.optim.freeze)
     try:
         model.choose(config.measure.params)
     except ValueError as error:
         raise ConfigError([Fault("measure.params", str(error))]) from error
-    chosen = {name: limited(one.units_N > 0, run.data.limit) for name, one in sets.items()}
-    sampler = AllTasks(list(sets), [len(one) for one in chosen.values()])
+    sampler = AllTasks(list(kinds), opened.sizes_K)
     size = config.batch_size or run.batch.size
-    if size < len(sets):
-        raise ConfigError([Fault("batch_size", f"{size} has no room for all {len(sets)} tasks in each step")])
+    if size < len(kinds):
+        raise ConfigError([Fault("batch_size", f"{size} has no room for all {len(kinds)} tasks in each step")])
     passes = pass_limits(run.batch, by_task=False, flat=backbone.flat)
-    loader = StepLoader(sets, chosen, sampler, size=size, window=1, passes=passes, seed=config.seed)
-    length = run_length(run, sum(len(one) for one in chosen.values()))
-    lambdas = Lambdas({name: run.weights[name] for name in sets}, length)
-    lambdas_K = torch.tensor(lambdas(min(stored.checkpoint.progress.step, length.steps - 1)), dtype=torch.float32)
-    train = {name: (encoded, chosen[name]) for name, encoded in sets.items()}
-    log.info("data     %s", data_line(data_facts(bound, {name: [] for name in sets}, "validation", train)))
+    loader = StepLoader(
+        opened.train,
+        opened.chosen,
+        sampler,
+        size=size,
+        window=1,
+        passes=passes,
+        seed=config.seed,
+        preparing=opened.objectives,
+    )
+    lambdas = Lambdas({name: run.weights[name] for name in kinds}, opened.length)
+    step = min(stored.checkpoint.progress.step, opened.length.steps - 1)
+    lambdas_K = torch.tensor(lambdas(step), dtype=torch.float32)
+    log.info("data     %s", data_line(opened.facts()))
     log.info("measure  %s, %d batches of %d rows", stored.identity, config.steps, size)
-    looks = _looks(config.measure, tuple(sets))
+    looks = _looks(config.measure, tuple(kinds))
     stores: dict[Chosen, RowStore] = {}
     records: list[Mapping[str, Any]] = []
     for step in range(config.steps):
         batch = loader.step(step)
         if looks.due(step):
-            records.append(looks.look(Passes(model, kinds, batch, fabric, stores), lambdas_K).record(step + 1))
+            records.append(
+                looks.look(Passes(model, opened.objectives, batch, fabric, stores), lambdas_K).record(step + 1)
+            )
     return records
 
 

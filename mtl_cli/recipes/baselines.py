@@ -78,7 +78,7 @@ def baselines_of(values: Mapping[str, Any], config: TrainConfig, facts: Facts) -
     shares = dict.fromkeys(config.tasks, 1.0) if config.baseline_budget == "steps" else _shares(config, facts, length)
     every = {"epoch": length.epoch_steps, "end": length.steps}.get(str(config.eval.every), config.eval.every)
     found = []
-    for task in config.tasks:
+    for task in (name for name, one in config.tasks.items() if one.metrics):
         own = _alone(values, plain, task)
         own["train"] |= {"steps": max(1, round(length.steps * shares[task])), "epochs": None}
         own["eval"]["every"] = max(1, round(int(every) * shares[task]))

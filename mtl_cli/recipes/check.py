@@ -58,12 +58,12 @@ def _first_loss(built: Built, name: str) -> float:
     rows = built.opened.rows[name]
     chosen = rows.chosen_M[: built.opened.bound.config.batch.size]
     refs = [RowRef(name, int(i), int(n)) for i, n in zip(chosen, rows.train.lengths(chosen), strict=True)]
-    one_pass = collate(refs, {name: rows.train})
+    one_pass = collate(refs, {name: rows.train}, built.opened.objectives, (built.opened.bound.config.seed, 5, 0))
     units = {name: int(rows.train.units_N[chosen].sum())}
     batch = StepBatch((one_pass,), units, len(refs), sum(ref.length for ref in refs))
-    kinds = built.opened.kinds
-    losses_K = Passes(built.model, kinds, batch, built.fabric).again()
-    return float(losses_K[list(kinds).index(name)])
+    objectives = built.opened.objectives
+    losses_K = Passes(built.model, objectives, batch, built.fabric).again()
+    return float(losses_K[list(objectives).index(name)])
 
 
 def _described(built: Built, name: str, facts: list[SetFacts]) -> Checked:

@@ -52,7 +52,7 @@ def evaluate(config: EvalConfig, values: Mapping[str, Any]) -> Path:
     facts = data_facts(asked, sets, config.split)
     report_data(facts)
     kinds = {name: bound.task.kind for name, bound in trained.items()}
-    model = run.model(backbone, kinds, fabric)
+    model = run.model(backbone, fabric)
     scored = [
         Scored(name, kinds[heads[name]], bound.metrics, heads[name], sets[name], bound.task.kind)
         for name, bound in asked.items()
@@ -109,9 +109,12 @@ def _asked_tasks(config: EvalConfig, run: StoredRun) -> dict[str, BoundTask]:
     if config.files:
         chosen = {name: task for name, task in chosen.items() if name in config.files}
     bound = bind_tasks(chosen, config.data.max_length or run.config.data.max_length, faults)
+    unscored = [name for name, one in bound.items() if not one.scored]
+    if len(unscored) == len(bound) or (config.tasks and unscored):
+        faults += [Fault(f"tasks.{name}", "has no labels, so there is nothing to score") for name in unscored]
     if faults:
         raise ConfigError(faults)
-    return bound
+    return {name: one for name, one in bound.items() if one.scored}
 
 
 def _data(config: EvalConfig, run: StoredRun) -> DataSection:

@@ -137,5 +137,5 @@ def _check_columns(name: str, task: TaskConfig, path: Path) -> None:
     if first is None:
         return
     # The second column of label matching is made, not read.
-    for column in [*(task.text[:1] if task.matching else task.text), task.label]:
+    for column in [*(task.text[:1] if task.matching else task.text), *([task.label] if task.label else [])]:
         first.column(column, f"task '{name}'")

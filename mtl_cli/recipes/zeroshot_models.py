@@ -130,9 +130,9 @@ class AskedModels(Models):
         """Heads of the run; none if no run was named."""
         if self._config.run is None:
             return ()
-        tasks = [bound.task for bound in self._run.tasks().values()]
+        tasks = [bound.task for bound in self._run.tasks().values() if bound.scored]
         of_head = {name: tuple(t for t in tasks if t.head_name == name) for name in self._run.heads.values()}
-        return tuple(_head(name, sharing) for name, sharing in of_head.items())
+        return tuple(_head(name, sharing) for name, sharing in of_head.items() if sharing)
 
     def head(self, task: str) -> Classifier:
         """The run's model with the head of one task, or of several by the head's name."""
@@ -141,7 +141,7 @@ class AskedModels(Models):
         tasks = {name: bound.task for name, bound in run.tasks().items()}
         kinds = {name: one.kind for name, one in tasks.items()}
         backbone = run.backbone()
-        model = run.model(backbone, kinds, self.fabric)
+        model = run.model(backbone, self.fabric)
         identity = f"{run.identity}, head {run.heads[task]}"
         log.info("head     %s", identity)
 

@@ -59,6 +59,36 @@ def test_a_merge_that_means_nothing_is_told_by_its_task():
     assert faults == {"tasks.a.kind": "merge names 'neutrl', which is not a label. Did you mean 'neutral'?"}
 
 
+def test_a_kind_with_labels_needs_their_column_and_a_metric():
+    lacking = {key: value for key, value in task().items() if key not in ("label", "metrics")}
+    assert bound(a=lacking)[1] == {"tasks.a.label": "missing", "tasks.a.metrics": "must name at least one metric"}
+
+
+def test_a_kind_without_labels_has_neither():
+    plain = {"kind": "unlabelled", "objective": "mlm", "text": ["p"], "source": {}}
+    found, faults = bound(a=plain)
+    assert (faults, found["a"].scored, found["a"].needs_labels) == ({}, False, False)
+    none = "a task of kind unlabelled has none: it is trained on and not scored"
+    faults = bound(a={**plain, "label": "x", "metrics": ["accuracy"]})[1]
+    assert {key: problem for key, problem in faults.items() if problem == none} == {
+        "tasks.a.label": none,
+        "tasks.a.metrics": none,
+    }
+
+
+def test_a_kind_of_words_needs_an_input_that_gives_them():
+    tags = {"name": "tagging", "labels": ["O", "B-x"]}
+    assert bound(a=task(tags, text=["t"], metrics=["tag_accuracy"]))[1] == {
+        "tasks.a.input": "tagging needs words, which input 'text' does not give. Use input=words."
+    }
+    assert bound(a=task(tags, text=["t"], metrics=["tag_accuracy"], input="words"))[1] == {}
+
+
+def test_a_metric_that_does_not_fit_is_refused_with_those_that_do():
+    said = "'accuracy' is for classes; this task predicts numbers. Use pearson, spearman, rmse or mae."
+    assert bound(a=task("regression"))[1] == {"tasks.a.metrics": said}
+
+
 def test_a_matching_task_reads_pairs_of_its_text_and_a_made_up_sentence():
     found, faults = bound(a=task(text=["t", "hypothesis"], matching=MATCHING))
     assert faults == {}

@@ -17,7 +17,7 @@ def user_task(folder, name, text):
 def test_groups_with_files_come_first_and_families_inside_tasks_after():
     assert groups([]) == [
         "backbone", "launcher", "method", "prior", "sampler", "schedule", "sharing", "task", "verbalizer", "weighting",
-        "input", "kind", "metric",
+        "input", "kind", "metric", "objective",
     ]  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_options_are_listed_by_name():
     assert names == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial"]
 
 
-@pytest.mark.parametrize("family", ["input", "kind", "metric"])
+@pytest.mark.parametrize("family", ["input", "kind", "metric", "objective"])
 def test_families_without_files_are_described_by_their_docstrings(family):
     assert {option.name: option.about for option in listed(family, [])} == {
         name: resolve(family, name).__doc__.split("\n")[0] for name in FAMILIES[family]

@@ -118,7 +118,6 @@ def test_several_faults_of_one_section_are_told_at_once(values, problems):
         ("tasks.rte.max_length", 7, "must be at least 8 tokens"),
         ("tasks.rte.text", [], "must name one column, or two for a pair; found 0"),
         ("tasks.rte.layout", "packed", "is now input: text or packed"),
-        ("tasks.rte.metrics", [], "must name at least one metric"),
         ("tasks.rte.head", "a.b", "may hold letters, digits, '_' and '-'; found 'a.b'"),
         ("tasks.rte.head", "", "may hold letters"),
         ("tasks.rte.source.hub_splits", {"validation": "test"}, None),

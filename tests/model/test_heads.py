@@ -2,11 +2,12 @@ import itertools
 
 import torch
 
+from mtl_cli.model.heads.base import HeadPlace
 from mtl_cli.model.heads.pooled import PooledHead
 
 
 def head(name="rte", seed=3, size=2, dropout=0.0):
-    return PooledHead(8, size, dropout=dropout, seed=seed, name=name)
+    return PooledHead(HeadPlace(8, 8, dropout, seed, name), size)
 
 
 def test_a_head_follows_from_seed_and_name_whatever_was_drawn_before():
@@ -21,7 +22,7 @@ def test_other_names_and_other_seeds_have_other_weights():
 
 
 def test_a_head_begins_small_and_without_bias():
-    one = PooledHead(400, 50, dropout=0.0, seed=0, name="t")
+    one = PooledHead(HeadPlace(400, 400, 0.0, 0, "t"), 50)
     assert abs(one.linear.weight.std().item() - 0.02) < 0.001
     assert not one.linear.bias.any()
 

@@ -86,6 +86,11 @@ class Backbone(nn.Module):
         return int(self.encoder.config.hidden_size)
 
     @property
+    def table(self) -> Tensor:
+        """Embeddings of the tokens, [V, E]."""
+        return cast(nn.Embedding, self.encoder.get_input_embeddings()).weight
+
+    @property
     def vocabulary(self) -> int:
         """Rows of the embedding table: token ids must be smaller."""
         return cast(nn.Embedding, self.encoder.get_input_embeddings()).num_embeddings

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from mtl_cli.data.batch import Batch, Part
-from mtl_cli.model.heads.base import Head
+from mtl_cli.model.heads.base import LinearHead
 from mtl_cli.model.sharing.base import Features
 from mtl_cli.tasks.columns import Column
 from mtl_cli.tasks.inputs.words import WORDS
 
 
-class WordHead(Head):
+class WordHead(LinearHead):
     """Looks at the state of each word's first token: [W, D] -> [W, C]; of a word without token at the row's first one."""
 
     def of_part(self, features: Features, batch: Batch, part: Part) -> Column[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ class Features:
 
     hidden_TD: Tensor
     pooled_BD: Tensor
+    table_of: Callable[[str], Tensor]
+    """Embeddings of a task's encoder, [V, E]."""
 
 
 class Sharing(nn.Module, ABC):
@@ -34,6 +36,36 @@ class Sharing(nn.Module, ABC):
     def backbones(self) -> tuple[Backbone, ...]:
         """Every encoder of the scheme, `backbone` first; they may have modules in common."""
         return (self.backbone,)
+
+    def encoder_of(self, task: str) -> Backbone:  # noqa: ARG002
+        """The encoder that a task's rows run through."""
+        return self.backbone
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.backbone.width
+
+    @property
+    def table_width(self) -> int:
+        """E."""
+        return self.backbone.table.shape[1]
+
+    def table_of(self, task: str) -> Tensor:
+        """Embeddings of a task's encoder, [V, E]."""
+        return self.encoder_of(task).table
+
+    def pool_each(self, features: Features, batch: Batch, task: str) -> Tensor:
+        """One vector a hypothesis of packed rows of one task, [B, S, D]; see `Backbone.pool_each`."""
+        return self.encoder_of(task).pool_each(features.hidden_TD, batch.inputs)
+
+    def encoder_state(self) -> dict[str, Tensor]:
+        """The very tensors of the encoder that a checkpoint offers to plain `AutoModel`, by their names in it."""
+        return dict(self.backbone.encoder.state_dict(keep_vars=True))
+
+    def load_encoder(self, state: Mapping[str, Tensor]) -> None:
+        """Give that encoder its tensors. Raises `RuntimeError` if names or shapes do not fit."""
+        self.backbone.encoder.load_state_dict(state)
 
     @abstractmethod
     def features(self, batch: Batch) -> Features:

@@ -66,6 +66,10 @@ class GroupedSharing(Sharing):
         """Each group's encoder."""
         return self._branches
 
+    def encoder_of(self, task: str) -> Backbone:
+        """That of the task's group."""
+        return self._branches[self._group_of[task]]
+
     def features(self, batch: Batch) -> Features:
         """Each group's rows go through its own encoder; then all stand in the batch's order again."""
         parts: dict[int, list[Part]] = {}
@@ -73,20 +77,20 @@ class GroupedSharing(Sharing):
             parts.setdefault(self._group_of[part.task], []).append(part)
         if len(parts) == 1:
             (group,) = parts
-            return _through(self._branches[group], batch.inputs)
+            return Features(*_through(self._branches[group], batch.inputs), self.table_of)
         hidden: dict[int, Tensor] = {}
         pooled: dict[int, Tensor] = {}
         for group, own in parts.items():
             rows = np.concatenate([np.arange(part.rows.start, part.rows.stop) for part in own])
-            found = _through(self._branches[group], batch.inputs.select(rows))
+            hidden_TD, pooled_BD = _through(self._branches[group], batch.inputs.select(rows))
             starts = [part.rows.start for part in own]
             sizes = [part.rows.stop - part.rows.start for part in own]
             offsets = batch.inputs.offsets
             tokens = [int(offsets[part.rows.stop] - offsets[part.rows.start]) for part in own]
-            hidden.update(zip(starts, torch.split(found.hidden_TD, tokens), strict=True))
-            pooled.update(zip(starts, torch.split(found.pooled_BD, sizes), strict=True))
+            hidden.update(zip(starts, torch.split(hidden_TD, tokens), strict=True))
+            pooled.update(zip(starts, torch.split(pooled_BD, sizes), strict=True))
         order = sorted(hidden)
-        return Features(torch.cat([hidden[at] for at in order]), torch.cat([pooled[at] for at in order]))
+        return Features(torch.cat([hidden[at] for at in order]), torch.cat([pooled[at] for at in order]), self.table_of)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """What lies below the branches, and the branches of groups of several tasks."""
@@ -119,9 +123,10 @@ class GroupedSharing(Sharing):
         return len(groups) == len(self._groups) or sum(len(self._groups[g]) for g in groups) > 1
 
 
-def _through(backbone: Backbone, inputs: TextInputs) -> Features:
+def _through(backbone: Backbone, inputs: TextInputs) -> tuple[Tensor, Tensor]:
+    """Token states and pooled states."""
     hidden_TD = backbone(inputs)
-    return Features(hidden_TD, backbone.pool(hidden_TD, inputs))
+    return hidden_TD, backbone.pool(hidden_TD, inputs)
 
 
 def _branch(backbone: Backbone, branch_at: int) -> Backbone:

@@ -35,7 +35,7 @@ class HardSharing(Sharing):
     def features(self, batch: Batch) -> Features:
         """All rows go through the encoder together, whatever their tasks."""
         hidden_TD = self.shared(batch.inputs)
-        return Features(hidden_TD, self.shared.pool(hidden_TD, batch.inputs))
+        return Features(hidden_TD, self.shared.pool(hidden_TD, batch.inputs), self.table_of)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """All of the encoder that is trained."""

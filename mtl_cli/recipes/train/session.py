@@ -148,7 +148,7 @@ def _loop(
     built = planned.built
     stepper = StandardStepper(
         model=built.model,
-        losses=built.opened.kinds,
+        losses=built.opened.objectives,
         weighting=planned.steps.weighting,
         optimizer=planned.optimizer,
         schedule=planned.steps.schedule,

@@ -79,6 +79,7 @@ class Validation:
         tasks = [
             Scored(name, rows.kind, opened.bound.tasks[name].metrics, name, rows.validation)
             for name, rows in opened.rows.items()
+            if opened.bound.tasks[name].scored
         ]
         scoring = Scoring(
             self._built.model,

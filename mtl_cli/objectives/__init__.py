@@ -1,0 +1,1 @@
+"""What is minimised for one task, one objective a file."""
