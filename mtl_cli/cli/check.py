@@ -14,17 +14,18 @@ def command(
 ) -> None:
     """Check a training config without training: builders, columns, labels, and one batch a task.
 
-    Takes the overrides of `mtl train`; prints what was found of each task.
+    Takes the overrides of `mtl train`; prints what was found of each task. With step=N it looks into that step of the run: its
+    rows, their lengths and losses, and the first layer whose output is not finite.
     """
     from mtl_cli.report.console import setup_messages
 
     setup_messages()
-    config = composed("train", overrides, config_dir)
+    config = composed("check", overrides, config_dir)
     from mtl_cli.config.paths import user_config_dirs
     from mtl_cli.config.read import read
-    from mtl_cli.config.schema import TrainConfig
+    from mtl_cli.config.schema_check import CheckConfig
 
-    checked = read(TrainConfig, config.values, None if user_config_dirs(config_dir) else overrides or [])
+    checked = read(CheckConfig, config.values, None if user_config_dirs(config_dir) else overrides or [])
     from mtl_cli.recipes.preflight import preflight
 
     preflight(checked, goes_on=True)

@@ -39,7 +39,7 @@ def primary_of(command: str, words: Sequence[str]) -> str:
     """Name of the YAML file with the keys that a command takes."""
     if command == "affinity" and any(word.lstrip("+").startswith("run=") for word in words):
         return "affinity_run"
-    return command if command in ("affinity", "doctor", "eval", "transfer", "zeroshot") else "train"
+    return command if command in ("affinity", "check", "doctor", "eval", "transfer", "zeroshot") else "train"
 
 
 def _joined(words: list[str], incomplete: str) -> tuple[str, str]:

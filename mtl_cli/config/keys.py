@@ -44,6 +44,7 @@ _ZEROSHOT: Mapping[str, Effect] = {
 _MEASURE: Mapping[str, Effect] = {"measure": "result", "k": "result", "branch_at": "result"}
 EFFECTS: Mapping[str, Mapping[str, Effect]] = {
     "train": _TRAIN,
+    "check": {**_TRAIN, "step": "result"},
     "affinity": {**_TRAIN, **_MEASURE, "diagnostics": "result"},
     "affinity_run": {**_STORED, **_MEASURE, "source": "result", "steps": "result", "batch_size": "result"},
     "transfer": {**_TRAIN, "families": "result", "leave_out": "result", "whole": "result", "ask": "result"},
@@ -181,20 +182,22 @@ _TRAINING = (
     ),
 )  # fmt: skip
 _NO_SWEEP = Rule(("search", "launcher"), lambda _: True, "it is for sweeps: mtl train -m")
-RULES: Mapping[str, Sequence[Rule]] = {
-    "train": (
-        *_TRAINING,
-        Rule(
-            ("search",), lambda c: not c.several,
-            "it is for sweeps: mtl train -m search.trials=20 'optim.lr=interval(1e-5,1e-3)'",
-        ),
-        Rule(_SEARCH, _no_search, "there is no search without search.trials=N"),
-        Rule(("search.prune_after",), lambda c: not c.at("search.prune"), "nothing is pruned without search.prune=true"),
-        Rule(("launcher",), lambda c: not c.several, "it is for sweeps: mtl train -m ..."),
-        Rule(
-            ("baseline_budget",), lambda c: not c.at("baselines"), "there are no baselines without baselines=true"
-        ),
+_RULES_OF_TRAIN: Sequence[Rule] = (
+    *_TRAINING,
+    Rule(
+        ("search",), lambda c: not c.several,
+        "it is for sweeps: mtl train -m search.trials=20 'optim.lr=interval(1e-5,1e-3)'",
     ),
+    Rule(_SEARCH, _no_search, "there is no search without search.trials=N"),
+    Rule(("search.prune_after",), lambda c: not c.at("search.prune"), "nothing is pruned without search.prune=true"),
+    Rule(("launcher",), lambda c: not c.several, "it is for sweeps: mtl train -m ..."),
+    Rule(
+        ("baseline_budget",), lambda c: not c.at("baselines"), "there are no baselines without baselines=true"
+    ),
+)  # fmt: skip
+RULES: Mapping[str, Sequence[Rule]] = {
+    "train": _RULES_OF_TRAIN,
+    "check": _RULES_OF_TRAIN,
     "affinity": (
         *_TRAINING, _NO_SWEEP,
         Rule(("baseline_budget",), lambda _: True, "a measurement has no baselines"),

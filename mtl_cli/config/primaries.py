@@ -16,6 +16,7 @@ PRIMARIES: Mapping[str, str] = {
     "eval": "mtl_cli.config.schema:EvalConfig",
     "zeroshot": "mtl_cli.config.schema_zeroshot:ZeroshotConfig",
     "doctor": "mtl_cli.config.schema_zeroshot:DoctorConfig",
+    "check": "mtl_cli.config.schema_check:CheckConfig",
     "transfer": "mtl_cli.config.schema_transfer:TransferConfig",
     "affinity": "mtl_cli.config.schema_affinity:AffinityConfig",
     "affinity_run": "mtl_cli.config.schema_affinity:AffinityRunConfig",

@@ -12,9 +12,10 @@ from mtl_cli.assemble.data_facts import SetFacts, report_data
 from mtl_cli.assemble.fabric import make_fabric, use_threads
 from mtl_cli.assemble.opened import open_rows
 from mtl_cli.assemble.planned import plan_steps, plan_training
-from mtl_cli.config.schema import TrainConfig
+from mtl_cli.config.schema_check import CheckConfig
 from mtl_cli.data.batch import StepBatch
 from mtl_cli.data.collate import RowRef, collate
+from mtl_cli.recipes.check_step import before, step_table
 from mtl_cli.report.table import text_table
 from mtl_cli.train.step.passes import Passes
 
@@ -31,8 +32,8 @@ class Checked:
     loss: float
 
 
-def check(config: TrainConfig) -> str:
-    """Bind every builder, read every row, run one batch a task.
+def check(config: CheckConfig) -> str:
+    """Bind every builder, read every row, run one batch a task, or look into a step.
 
     Returns:
         A table of what was found.
@@ -48,8 +49,11 @@ def check(config: TrainConfig) -> str:
     steps = plan_steps(opened)
     facts = opened.facts()
     report_data(facts)
-    built = build_model(opened, fabric)
-    plan_training(built, steps)
+    checkpoint = None if config.step is None else before(config, config.step)
+    built = build_model(opened, fabric, checkpoint)
+    planned = plan_training(built, steps)
+    if config.step is not None:
+        return step_table(planned, config.step, checkpoint)
     return _table([_described(built, name, [one for one in facts if one.task == name]) for name in opened.rows])
 
 

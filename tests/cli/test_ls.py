@@ -76,4 +76,6 @@ def test_an_unknown_group_gets_a_suggestion(mtl):
 
 
 def test_a_group_like_no_other_gets_the_list(mtl):
-    assert "Available: backbone, input, kind, launcher, method, metric, objective, prior, sampler" in mtl("ls", "zzz").err
+    assert (
+        "Available: backbone, input, kind, launcher, method, metric, objective, prior, sampler" in mtl("ls", "zzz").err
+    )
