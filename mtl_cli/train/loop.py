@@ -189,7 +189,8 @@ class Loop:
             data = f", or look at the data of '{bad.task}'" if bad.task else ""
             raise RunError(
                 f"step {self._step + 1}: {whose} {bad.finding}{at}. The last checkpoint stays as it is. "
-                f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip passes over such steps."
+                f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip passes over such steps. "
+                f"To look into it: mtl check, with the words of this run and step={self._step + 1}."
             ) from bad
         self._step += 1
         self._meter.skipped += 1
