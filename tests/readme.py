@@ -54,7 +54,9 @@ _QUICK = {
     "check": ("data.max_length=48", "data.limit=16"), "eval": ("bootstrap=20",), "zeroshot": ("bootstrap=20",),
 }  # fmt: skip
 """What makes a command quick."""
-_IMPORTED = ("affinity", "check", "doctor", "evaluate", "series", "sweep", "train.run", "zeroshot")
+_IMPORTED = (
+    "check", "doctor", "evaluate", "studies.affinity", "studies.series", "studies.sweep", "train.run", "zeroshot.run",
+)  # fmt: skip
 """Recipes that are imported before the first child is made, so that no child waits for them."""
 _PRINTS = ("train", "check", "eval", "zeroshot", "doctor", "affinity", "ls", "runs", "help")
 

@@ -24,7 +24,7 @@ from mtl_cli.cli.completion import primary_of
 
 if TYPE_CHECKING:
     from mtl_cli.config.compose import Composed
-    from mtl_cli.recipes.affinity import Affinity
+    from mtl_cli.recipes.studies.affinity import Affinity
 
 
 def _trust(values: dict[str, Any], primary: str) -> None:
@@ -87,7 +87,7 @@ def _of_training(config: Composed, overrides: list[str], config_dir: str | None)
 
     preflight(checked)
     quiet_libraries()
-    from mtl_cli.recipes.affinity import affinity_of_training
+    from mtl_cli.recipes.studies.affinity import affinity_of_training
 
     return affinity_of_training(checked, asked_of(checked, config, overrides, config_dir))
 
@@ -102,6 +102,6 @@ def _of_run(config: Composed) -> Affinity:
 
     trained_config(checked.run)
     quiet_libraries()
-    from mtl_cli.recipes.affinity import affinity_of_run
+    from mtl_cli.recipes.studies.affinity import affinity_of_run
 
     return affinity_of_run(checked, config.values)

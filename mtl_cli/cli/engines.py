@@ -58,7 +58,7 @@ def compare(question: Question, *, show: bool) -> None:
         preflight_zeroshot(point.question.config())
     quiet_libraries()
     from mtl_cli.config.paths import outputs_dir
-    from mtl_cli.recipes.zeroshot_compare import compare_engines
+    from mtl_cli.recipes.zeroshot.compare import compare_engines
     from mtl_cli.report.engines import engine_table
 
     folder = (outputs_dir(first.out.outputs) / str(first.out.name)).parent

@@ -10,7 +10,7 @@ import typer
 from mtl_cli.cli.common import Debug, Trust
 
 if TYPE_CHECKING:
-    from mtl_cli.report.collect import RunRecord
+    from mtl_cli.analysis.collect import RunRecord
 
 app = typer.Typer(help="Look at run folders.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,10 +43,10 @@ def ls(
 
     Scores are per cent in the table and fractions in --json and --csv.
     """
+    from mtl_cli.analysis.collect import collect, default_columns
+    from mtl_cli.analysis.pareto import marked
     from mtl_cli.config.paths import outputs_dir
     from mtl_cli.errors import ConfigError
-    from mtl_cli.report.collect import collect, default_columns
-    from mtl_cli.report.pareto import marked
 
     if as_json and as_csv:
         raise ConfigError("give --json or --csv, not both")
@@ -116,8 +116,8 @@ def compare(
     if as_json and as_csv:
         raise ConfigError("give --json or --csv, not both")
     setup_messages()
-    from mtl_cli.recipes.compare import compare_runs
-    from mtl_cli.report.compare import Resampling
+    from mtl_cli.analysis.paired import Resampling
+    from mtl_cli.recipes.studies.compare import compare_runs
     from mtl_cli.report.verdicts import verdict_csv, verdict_json, verdict_table
     from mtl_cli.runs.files import plain
 
@@ -155,8 +155,8 @@ def clean(
 
 def table(folder: Path, *, pareto: bool = False) -> str:
     """The runs of a folder with their default columns; with `pareto`, marked as `mtl runs ls --pareto` does it."""
-    from mtl_cli.report.collect import collect, default_columns
-    from mtl_cli.report.pareto import marked
+    from mtl_cli.analysis.collect import collect, default_columns
+    from mtl_cli.analysis.pareto import marked
 
     runs = marked(collect(folder)) if pareto else collect(folder)
     columns = default_columns(runs)

@@ -51,7 +51,7 @@ def run_sweep(overrides: list[str], config_dir: str | None, *, show: bool) -> No
         return
     _preflight(found.asked)
     quiet_libraries()
-    from mtl_cli.recipes.sweep import sweep
+    from mtl_cli.recipes.studies.sweep import sweep
 
     folder = _folder(found)
     _report(sweep(found.asked, folder), len(found.asked), folder, "tries these again")
@@ -68,7 +68,7 @@ def _run_search(overrides: list[str], varied: list[str], scale: str, config_dir:
         return
     _preflight(whole.asked)
     quiet_libraries()
-    from mtl_cli.recipes.search import Space, search
+    from mtl_cli.recipes.studies.search import Space, search
 
     def point(chosen: Sequence[str], name: str) -> Asked:
         named = [text for text in fixed if not text.lstrip("+").startswith("run.name=")]

@@ -92,7 +92,7 @@ def _train(config: Composed, overrides: list[str], config_dir: str | None) -> No
 def _train_series(asked: Asked) -> None:
     """Several seeds, or baselines: the verdict goes to standard error, the folder alone to standard output."""
     from mtl_cli.cli.runs import table
-    from mtl_cli.recipes.series import train_series
+    from mtl_cli.recipes.studies.series import train_series
     from mtl_cli.report.verdicts import verdict_table
 
     series = train_series(asked)

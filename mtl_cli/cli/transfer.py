@@ -55,7 +55,7 @@ def command(
 
     preflight(checked)
     quiet_libraries()
-    from mtl_cli.recipes.transfer import transfer
+    from mtl_cli.recipes.studies.transfer import transfer
     from mtl_cli.report.transfer import transfer_table
 
     folder, table = transfer(checked, asked_of(checked, config, words, config_dir))

@@ -82,7 +82,7 @@ def _answer(question: Question, quiet: bool) -> None:
 
     preflight_zeroshot(config)
     quiet_libraries()
-    from mtl_cli.recipes.zeroshot import zeroshot
+    from mtl_cli.recipes.zeroshot.run import zeroshot
 
     if config.out.name is not None:
         typer.echo(zeroshot(question, lambda _: None))

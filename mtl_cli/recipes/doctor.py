@@ -14,11 +14,11 @@ from mtl_cli.config.question import DoctorQuestion
 from mtl_cli.config.schema_zeroshot import DoctorConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.blocks import in_blocks
-from mtl_cli.recipes.zeroshot_fit import make_choice
-from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled, warn_of_unused
-from mtl_cli.recipes.zeroshot_task import of_task
-from mtl_cli.recipes.zeroshot_words import find_words
+from mtl_cli.recipes.zeroshot.fit import make_choice
+from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine, settled, warn_of_unused
+from mtl_cli.recipes.zeroshot.task import of_task
+from mtl_cli.recipes.zeroshot.texts import LabelSets, Survey, Texts
+from mtl_cli.recipes.zeroshot.words import find_words
 from mtl_cli.report.doctor import Share
 from mtl_cli.runs.files import explained, write_text
 from mtl_cli.tasks.files import Row

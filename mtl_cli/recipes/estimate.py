@@ -13,11 +13,11 @@ from mtl_cli.config.question import Point
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.recipes.blocks import BLOCK, in_blocks
-from mtl_cli.recipes.zeroshot_fit import make_choice, survey
-from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled
-from mtl_cli.recipes.zeroshot_task import of_task
-from mtl_cli.recipes.zeroshot_words import find_words
+from mtl_cli.recipes.zeroshot.fit import make_choice, survey
+from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine, settled
+from mtl_cli.recipes.zeroshot.task import of_task
+from mtl_cli.recipes.zeroshot.texts import LabelSets, Survey, Text, Texts
+from mtl_cli.recipes.zeroshot.words import find_words
 from mtl_cli.report.estimate import Cost
 from mtl_cli.zeroshot.methods.base import Drawn, Method
 from mtl_cli.zeroshot.plan import Plan

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mtl_cli.analysis.grouping import best_groups, group_score
 from mtl_cli.errors import RunError
-from mtl_cli.metrics.grouping import best_groups, group_score
 from mtl_cli.report.table import text_table
 
 Measure = Literal["affinity", "cosines"]

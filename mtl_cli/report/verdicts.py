@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mtl_cli.report.compare import Comparison, Delta, Side, TaskComparison
+from mtl_cli.analysis.paired import Comparison, Delta, Side, TaskComparison
 from mtl_cli.report.table import shown, text_table
 
 _HEADER = ["task", "run", "baseline", "delta", "95 % interval", "verdict", "rows", "steps"]

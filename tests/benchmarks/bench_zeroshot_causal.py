@@ -28,7 +28,7 @@ from torch import Tensor
 from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.question import Question
 from mtl_cli.model.lm import CausalLM, load_causal
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine
+from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine
 from mtl_cli.zeroshot.labels import Label, make_labels
 from mtl_cli.zeroshot.methods.base import Method
 

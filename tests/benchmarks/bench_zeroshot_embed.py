@@ -28,7 +28,7 @@ from child import MTL, ranged
 
 from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.question import Question
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine
+from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine
 from mtl_cli.zeroshot.encoder import TextEncoder
 from mtl_cli.zeroshot.labels import make_labels
 from mtl_cli.zeroshot.methods.base import Method

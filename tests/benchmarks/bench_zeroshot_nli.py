@@ -34,7 +34,7 @@ from mtl_cli.config.convert import bind
 from mtl_cli.config.question import Question
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.quiet import quiet
-from mtl_cli.recipes.zeroshot_models import AskedModels
+from mtl_cli.recipes.zeroshot.models import AskedModels
 from mtl_cli.zeroshot.labels import make_labels
 from mtl_cli.zeroshot.methods.base import Method, probabilities
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from sklearn.metrics import accuracy_score, f1_score
 
 from mtl_cli.config.question import Question
-from mtl_cli.recipes.zeroshot import zeroshot
+from mtl_cli.recipes.zeroshot.run import zeroshot
 from mtl_cli.zeroshot.answer import Answer
 from mtl_cli.zeroshot.knowledge.terms import spaced
 

@@ -21,7 +21,7 @@ import torch
 
 from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.question import Question
-from mtl_cli.recipes.zeroshot import zeroshot
+from mtl_cli.recipes.zeroshot.run import zeroshot
 
 TEMPLATES = ["{}", "This text is about {}.", "The topic is {}."]
 NLI = ["This text is about {}."]

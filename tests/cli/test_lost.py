@@ -106,7 +106,7 @@ def test_an_evaluation_does_not_follow_a_link(trained, mtl, tmp_path, where):
 
 
 def test_a_series_stops_when_its_folder_has_gone(mtl, tmp_path, monkeypatch):
-    from mtl_cli.recipes import series
+    from mtl_cli.recipes.studies import series
 
     train = series.train
 
@@ -123,7 +123,7 @@ def test_a_series_stops_when_its_folder_has_gone(mtl, tmp_path, monkeypatch):
 
 
 def test_a_sweep_stops_when_its_folder_has_gone(mtl, tmp_path, monkeypatch):
-    from mtl_cli.recipes import sweep
+    from mtl_cli.recipes.studies import sweep
 
     train = sweep.train
 

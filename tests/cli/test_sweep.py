@@ -37,7 +37,7 @@ def points(monkeypatch):
         if len(seen) in fails:
             raise fails[len(seen)]
 
-    monkeypatch.setattr("mtl_cli.recipes.sweep.train", train)
+    monkeypatch.setattr("mtl_cli.recipes.studies.sweep.train", train)
     return seen, fails
 
 

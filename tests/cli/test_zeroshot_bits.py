@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 from mtl_cli.config.question import Question
 from mtl_cli.model.backbone.tiny import byte_tokenizer
 from mtl_cli.recipes.blocks import BLOCK
-from mtl_cli.recipes.zeroshot_models import AskedModels
+from mtl_cli.recipes.zeroshot.models import AskedModels
 from tests.model.test_masked import random_masked, saved
 from tests.zeroshot.language import save
 
@@ -48,11 +48,11 @@ def models(tmp_path_factory):
 @pytest.fixture
 def ask(mtl, tmp_path, monkeypatch):
     """Ask for a file of two blocks and a half with all digits of every score; the answers as they are written."""
-    monkeypatch.setattr("mtl_cli.recipes.zeroshot.DIGITS", 30)
+    monkeypatch.setattr("mtl_cli.recipes.zeroshot.run.DIGITS", 30)
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
 
     def call(*words, block=SMALL, labels="a,b,something else"):
-        monkeypatch.setattr("mtl_cli.recipes.zeroshot.BLOCK", block)
+        monkeypatch.setattr("mtl_cli.recipes.zeroshot.run.BLOCK", block)
         monkeypatch.setattr("mtl_cli.recipes.blocks.BLOCK", block)
         rows = [
             {"text": f"{i * i} {'xyz'[i % 3] * LENGTHS[i % 6]}", "label": "ab"[i % 2]} for i in range(5 * block // 2)

@@ -10,7 +10,7 @@ from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.recipes import estimate as recipe
 from mtl_cli.recipes.estimate import estimate
-from mtl_cli.recipes.zeroshot import zeroshot
+from mtl_cli.recipes.zeroshot.run import zeroshot
 
 TEXTS = [f"text {i} {'x' * (i % 37)}" for i in range(60)]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mtl_cli.report.collect import RunRecord
+from mtl_cli.analysis.collect import RunRecord
 
 
 def front(points: Sequence[Sequence[float]]) -> list[bool]:

@@ -22,7 +22,7 @@ from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.metrics.scorer import MetricScore, TaskScore
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.sweep import Ledger, held, job_of, launcher_of, point_name
+from mtl_cli.recipes.studies.sweep import Ledger, held, job_of, launcher_of, point_name
 from mtl_cli.recipes.train.pruning import TrialWatch, open_study
 from mtl_cli.runs.formats import Summary, read_summary
 from mtl_cli.runs.place import Place

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.analysis.collect import RunRecord, collect, planned, varied_keys
+from mtl_cli.analysis.pareto import as_json, marked
 from mtl_cli.assemble.bound import bind_all
 from mtl_cli.config.convert import bind
 from mtl_cli.config.paths import cache_dir, outputs_dir
@@ -20,9 +22,7 @@ from mtl_cli.launch.base import Job, Launcher, Outcome
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.train.pruning import Watch
 from mtl_cli.recipes.train.run import train
-from mtl_cli.report.collect import RunRecord, collect, planned, varied_keys
 from mtl_cli.report.console import setup_messages
-from mtl_cli.report.pareto import as_json, marked
 from mtl_cli.runs.files import explained, write_json
 from mtl_cli.runs.folder import RunFolder, clean_scratch
 from mtl_cli.runs.place import Place

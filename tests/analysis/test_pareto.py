@@ -6,8 +6,8 @@ import random
 
 import msgspec
 
-from mtl_cli.report.collect import RunRecord
-from mtl_cli.report.pareto import front, marked
+from mtl_cli.analysis.collect import RunRecord
+from mtl_cli.analysis.pareto import front, marked
 from mtl_cli.runs.formats import Summary
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from mtl_cli.analysis.paired import Comparison, Resampling, TaskScoring, compare
+from mtl_cli.analysis.seeds import FinishedRun, Group, grouped, open_runs
 from mtl_cli.assemble.tasks import bind_tasks
 from mtl_cli.config.convert import convert
 from mtl_cli.config.schema import TaskConfig
 from mtl_cli.config.trust import untrusted
 from mtl_cli.errors import ConfigError, Fault, listed
-from mtl_cli.recipes.baselines import find_baselines
-from mtl_cli.report.compare import Comparison, Resampling, TaskScoring, compare
-from mtl_cli.report.groups import FinishedRun, Group, grouped, open_runs
+from mtl_cli.recipes.studies.baselines import find_baselines
 
 
 def compare_runs(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtl_cli.analysis.collect import run_folders
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.report.collect import run_folders
 from mtl_cli.runs.files import shortened
 from mtl_cli.runs.folder import command_of, differences, read_config
 from mtl_cli.runs.formats import Summary, UnreadableError, read_summary

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_cli.analysis.seeds import BASELINES, FinishedRun, Group, open_run_folder
 from mtl_cli.assemble.length import run_length
 from mtl_cli.config.compose import compose
 from mtl_cli.config.convert import bind, convert_or_raise
@@ -21,7 +22,6 @@ from mtl_cli.config.schema import TrainConfig
 from mtl_cli.data.sampler.base import Length, Sampler
 from mtl_cli.digest import json_digest
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.report.groups import BASELINES, FinishedRun, Group, open_run_folder
 from mtl_cli.runs.formats import UnreadableError, read_environment, read_series
 
 log = logging.getLogger(__name__)

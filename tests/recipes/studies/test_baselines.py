@@ -9,7 +9,7 @@ from mtl_cli.config.compose import compose
 from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError
-from mtl_cli.recipes.baselines import Facts, baselines_of
+from mtl_cli.recipes.studies.baselines import Facts, baselines_of
 
 FACTS = Facts(
     {"rte": 300, "mrpc": 100}, {"rte.train": "x", "rte.validation": "y", "mrpc.train": "z"}, "tiny", "32-true", "0"

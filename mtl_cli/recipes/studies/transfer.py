@@ -21,7 +21,7 @@ from mtl_cli.config.schema_transfer import TransferConfig
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.train.run import train
-from mtl_cli.recipes.zeroshot_compare import compare_engines
+from mtl_cli.recipes.zeroshot.compare import compare_engines
 from mtl_cli.report.transfer import TransferRow, TransferTable
 from mtl_cli.runs.files import explained, plain, write_json
 from mtl_cli.runs.folder import default_name

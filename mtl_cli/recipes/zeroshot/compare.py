@@ -17,8 +17,8 @@ from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, Fault, RunError
 from mtl_cli.metrics.classification import Accuracy, MacroF1, Matthews
 from mtl_cli.metrics.paired import PairedScores, paired_scores
-from mtl_cli.recipes.zeroshot import zeroshot
-from mtl_cli.recipes.zeroshot_models import bound_engine, settled
+from mtl_cli.recipes.zeroshot.models import bound_engine, settled
+from mtl_cli.recipes.zeroshot.run import zeroshot
 from mtl_cli.report.engines import EngineRow, EngineTable
 from mtl_cli.runs.files import explained, plain, write_json
 from mtl_cli.zeroshot.answer import Answer

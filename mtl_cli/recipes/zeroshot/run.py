@@ -21,12 +21,12 @@ from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault, Interrupted, OutputError, RunError
 from mtl_cli.recipes.blocks import BLOCK, in_blocks
 from mtl_cli.recipes.train.interrupt import signals_to
-from mtl_cli.recipes.zeroshot_fit import Decision, check_fit, fit, make_choice, survey
-from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Text, Texts
-from mtl_cli.recipes.zeroshot_models import AskedModels, bound_engine, settled, warn_of_unused
-from mtl_cli.recipes.zeroshot_report import OneTally, Result, SeveralTally
-from mtl_cli.recipes.zeroshot_task import of_task
-from mtl_cli.recipes.zeroshot_words import find_words, take_words
+from mtl_cli.recipes.zeroshot.fit import Decision, check_fit, fit, make_choice, survey
+from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine, settled, warn_of_unused
+from mtl_cli.recipes.zeroshot.report import OneTally, Result, SeveralTally
+from mtl_cli.recipes.zeroshot.task import of_task
+from mtl_cli.recipes.zeroshot.texts import LabelSets, Survey, Text, Texts
+from mtl_cli.recipes.zeroshot.words import find_words, take_words
 from mtl_cli.redact import as_written
 from mtl_cli.report.console import logging_to
 from mtl_cli.report.gold import coverage_csv

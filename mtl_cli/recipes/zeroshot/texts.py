@@ -16,8 +16,8 @@ import numpy as np
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError
 from mtl_cli.recipes.blocks import BLOCK
-from mtl_cli.recipes.zeroshot_gold import KEYS, GoldLabels
-from mtl_cli.recipes.zeroshot_task import limited_rows
+from mtl_cli.recipes.zeroshot.gold import KEYS, GoldLabels
+from mtl_cli.recipes.zeroshot.task import limited_rows
 from mtl_cli.tasks.class_names import rows_by_name
 from mtl_cli.tasks.features import names_at
 from mtl_cli.tasks.files import Options, Row, class_names, expanded, read_file, read_stream, text_of, text_stream

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from mtl_cli.analysis.paired import Resampling, TaskScoring, compare
+from mtl_cli.analysis.seeds import FinishedRun, grouped
 from mtl_cli.errors import ConfigError
 from mtl_cli.metrics.classification import Accuracy, BinaryF1
 from mtl_cli.metrics.regression import Pearson, RootMeanSquaredError
-from mtl_cli.report.compare import Resampling, TaskScoring, compare
-from mtl_cli.report.groups import FinishedRun, grouped
 from mtl_cli.report.verdicts import verdict_csv, verdict_json, verdict_table
 from mtl_cli.runs.formats import Summary
 from mtl_cli.tasks.kinds.classification import Classification

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
-from mtl_cli.recipes.zeroshot_input import LabelSets, Survey, Texts
+from mtl_cli.recipes.zeroshot.texts import LabelSets, Survey, Texts
 from mtl_cli.zeroshot.calibration import Calibration, fit_temperature
 from mtl_cli.zeroshot.choice import AnyOf, Choice, OneOf
 from mtl_cli.zeroshot.priors.base import Prior, Sampled

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mtl_cli.metrics.grouping import best_groups, group_score
+from mtl_cli.analysis.grouping import best_groups, group_score
 
 
 def partitions(items):

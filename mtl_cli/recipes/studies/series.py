@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 import mtl_cli
+from mtl_cli.analysis.paired import Comparison, Resampling
+from mtl_cli.analysis.seeds import BASELINES
 from mtl_cli.assemble.bound import bind_all
 from mtl_cli.assemble.fabric import make_fabric, precision_of
 from mtl_cli.assemble.opened import open_rows
@@ -22,11 +24,9 @@ from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.errors import ConfigError, Fault, Interrupted
 from mtl_cli.recipes.asked import Asked
-from mtl_cli.recipes.baselines import Baseline, Facts, baselines_of
-from mtl_cli.recipes.compare import compare_runs
+from mtl_cli.recipes.studies.baselines import Baseline, Facts, baselines_of
+from mtl_cli.recipes.studies.compare import compare_runs
 from mtl_cli.recipes.train.run import train
-from mtl_cli.report.compare import Comparison, Resampling
-from mtl_cli.report.groups import BASELINES
 from mtl_cli.report.verdicts import verdict_json
 from mtl_cli.runs.clean import clean
 from mtl_cli.runs.files import explained, write_json

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import RunError
-from mtl_cli.recipes.zeroshot_input import LabelSets
+from mtl_cli.recipes.zeroshot.texts import LabelSets
 from mtl_cli.runs.files import explained, write_text
 from mtl_cli.zeroshot.label_files import read_labels
 from mtl_cli.zeroshot.methods.base import Drawn

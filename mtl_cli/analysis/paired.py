@@ -27,10 +27,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mtl_cli.analysis.seeds import FinishedRun, Group, grouped
 from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.metrics.base import Metric, examples, resample
 from mtl_cli.metrics.bootstrap import draw, interval
-from mtl_cli.report.groups import FinishedRun, Group, grouped
 from mtl_cli.runs.formats import Prediction, UnreadableError, read_predictions
 
 Verdict = Literal["better", "worse", "within noise", "undefined"]

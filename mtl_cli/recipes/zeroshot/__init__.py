@@ -1,0 +1,1 @@
+"""`mtl zeroshot`, from what is asked to what is answered."""
