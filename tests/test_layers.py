@@ -122,3 +122,43 @@ else:
     run = {"train", "data", "hub", "optim", ROOT}
     assert rooms_imported(source, ROOMS, types=False) == run
     assert rooms_imported(source, ROOMS) == {*run, "runs"}
+
+
+# Inside these rooms the folders are rooms of their own: each may import itself, files beside the folders, and what is listed.
+INSIDE = {
+    "zeroshot": {
+        "labels": set(),
+        "lexicon": set(),
+        "decide": {"labels"},
+        "scoring": {"decide", "labels"},
+        "remote": {"scoring", "decide", "labels"},
+        "engines": {"remote", "scoring", "decide", "labels"},
+        "verbalizers": {"engines", "scoring", "decide", "labels", "lexicon"},
+        "doctor": {"engines", "scoring", "decide", "labels", "lexicon"},
+    },
+    "recipes": {
+        "train": {"asked", "blocks"},
+        "zeroshot": {"train", "asked", "blocks"},
+        "studies": {"train", "zeroshot", "asked", "blocks", "estimate", "evaluate"},
+    },
+}
+
+
+def inner(dotted: str, room: str) -> str | None:
+    """The folder or file of a room that a module is in."""
+    parts = dotted.split(".")
+    return parts[2] if parts[:2] == ["mtl_cli", room] and len(parts) > 2 else None
+
+
+@pytest.mark.parametrize(("room", "folder"), [(room, folder) for room, table in INSIDE.items() for folder in table])
+def test_a_folder_of_a_room_imports_only_what_it_may(room, folder):
+    found = set()
+    for path in (PACKAGE / room / folder).rglob("*.py"):
+        for statement in top_level(ast.parse(path.read_text(encoding="utf-8")), types=True):
+            found |= {inner(name, room) for name in modules(statement)}
+    assert found - {None, folder} <= INSIDE[room][folder]
+
+
+def test_every_folder_of_zeroshot_has_its_line():
+    folders = {path.name for path in (PACKAGE / "zeroshot").iterdir() if (path / "__init__.py").exists()}
+    assert folders == INSIDE["zeroshot"].keys()

@@ -35,7 +35,7 @@ def flags_of(
         "out.name": out,
     }  # fmt: skip
     if labels is not None:
-        from mtl_cli.zeroshot.labels import parse_labels
+        from mtl_cli.zeroshot.labels.label_set import parse_labels
 
         given["labels"] = parse_labels(labels)
     return {key: value for key, value in given.items() if value is not None}

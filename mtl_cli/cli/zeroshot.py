@@ -15,7 +15,7 @@ from mtl_cli.cli.engines import compare, points_of
 
 if TYPE_CHECKING:
     from mtl_cli.config.question import Question
-    from mtl_cli.zeroshot.answer import Answer
+    from mtl_cli.zeroshot.decide.answer import Answer
 
 Out = Annotated[
     str | None, typer.Option("--out", "-o", metavar="NAME", help="Name of the run folder, which alone is printed.")

@@ -113,13 +113,13 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
         "ray": "mtl_cli.launch.ray:RayLauncher",
     },
     "method": {
-        "embed": "mtl_cli.zeroshot.methods.embed:embed",
-        "nli": "mtl_cli.zeroshot.methods.nli:NliMethod",
-        "causal": "mtl_cli.zeroshot.methods.causal:CausalMethod",
-        "cloze": "mtl_cli.zeroshot.methods.cloze:ClozeMethod",
-        "api": "mtl_cli.zeroshot.methods.api:api",
-        "ensemble": "mtl_cli.zeroshot.methods.ensemble:EnsembleMethod",
-        "auto": "mtl_cli.zeroshot.methods.auto:Auto",
+        "embed": "mtl_cli.zeroshot.engines.embed:embed",
+        "nli": "mtl_cli.zeroshot.engines.nli:NliMethod",
+        "causal": "mtl_cli.zeroshot.engines.causal:CausalMethod",
+        "cloze": "mtl_cli.zeroshot.engines.cloze:ClozeMethod",
+        "api": "mtl_cli.zeroshot.engines.api:api",
+        "ensemble": "mtl_cli.zeroshot.engines.ensemble:EnsembleMethod",
+        "auto": "mtl_cli.zeroshot.engines.auto:Auto",
     },
     "verbalizer": {
         "none": "mtl_cli.zeroshot.verbalizers.none:NoVerbalizer",
@@ -128,11 +128,11 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
         "related": "mtl_cli.zeroshot.verbalizers.related:RelatedVerbalizer",
     },
     "prior": {
-        "none": "mtl_cli.zeroshot.priors.none:NoPrior",
-        "uniform": "mtl_cli.zeroshot.priors.uniform:Uniform",
-        "shares": "mtl_cli.zeroshot.priors.shares:Shares",
-        "em": "mtl_cli.zeroshot.priors.em:ExpectationMaximisation",
-        "sample": "mtl_cli.zeroshot.priors.sample:BatchCalibration",
+        "none": "mtl_cli.zeroshot.decide.priors.none:NoPrior",
+        "uniform": "mtl_cli.zeroshot.decide.priors.uniform:Uniform",
+        "shares": "mtl_cli.zeroshot.decide.priors.shares:Shares",
+        "em": "mtl_cli.zeroshot.decide.priors.em:ExpectationMaximisation",
+        "sample": "mtl_cli.zeroshot.decide.priors.sample:BatchCalibration",
     },
 }
 

@@ -22,16 +22,16 @@ from mtl_cli.recipes.zeroshot.words import find_words
 from mtl_cli.report.doctor import Share
 from mtl_cli.runs.files import explained, write_text
 from mtl_cli.tasks.files import Row
+from mtl_cli.zeroshot.decide.priors.base import Prior, Sampled
 from mtl_cli.zeroshot.doctor.base import Encode, Evidence, Finding, Limits, Meanings, Scored, Spoken, Vectors
 from mtl_cli.zeroshot.doctor.checks import examined
 from mtl_cli.zeroshot.doctor.senses import meanings
 from mtl_cli.zeroshot.doctor.separation import first_shares
 from mtl_cli.zeroshot.doctor.suggest import Suggestion, as_yaml, suggestions
 from mtl_cli.zeroshot.doctor.twins import mean_vectors
-from mtl_cli.zeroshot.knowledge.wordnet import WordNet
-from mtl_cli.zeroshot.labels import Label, make_labels
-from mtl_cli.zeroshot.methods.base import Method
-from mtl_cli.zeroshot.priors.base import Prior, Sampled
+from mtl_cli.zeroshot.labels.label_set import Label, make_labels
+from mtl_cli.zeroshot.lexicon.wordnet import WordNet
+from mtl_cli.zeroshot.scoring.method import Method
 from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 from mtl_cli.zeroshot.verbalizers.wordnet import DEBIAN
 
@@ -114,6 +114,7 @@ class _Examination:
         find_words(dataclasses.replace(self.config, words_file=None), verbalizer, sets, self._seen.drawn)
         self._labels = sets.of(sets.common)
         self._method: Method = engine.method.build(self._models)
+        self._encoder = ""
         self._left_out: list[str] = []
 
     def diagnosis(self) -> Diagnosis:

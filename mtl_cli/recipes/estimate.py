@@ -19,10 +19,10 @@ from mtl_cli.recipes.zeroshot.task import of_task
 from mtl_cli.recipes.zeroshot.texts import LabelSets, Survey, Text, Texts
 from mtl_cli.recipes.zeroshot.words import find_words
 from mtl_cli.report.estimate import Cost
-from mtl_cli.zeroshot.methods.base import Drawn, Method
-from mtl_cli.zeroshot.plan import Plan
-from mtl_cli.zeroshot.priors.base import Prior
-from mtl_cli.zeroshot.sketch import Sketch
+from mtl_cli.zeroshot.decide.priors.base import Prior
+from mtl_cli.zeroshot.scoring.method import Drawn, Method
+from mtl_cli.zeroshot.scoring.plan import Plan
+from mtl_cli.zeroshot.scoring.sketch import Sketch
 from mtl_cli.zeroshot.verbalizers.base import Verbalizer
 
 _WHOLE, _EVERY = 64, 16

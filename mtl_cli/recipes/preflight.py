@@ -16,7 +16,7 @@ from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.tasks.files import SUFFIXES, check_file, expanded, read_file
 from mtl_cli.tasks.formats.base import Options
 from mtl_cli.tasks.rows import Row
-from mtl_cli.zeroshot.labels import make_labels
+from mtl_cli.zeroshot.labels.label_set import make_labels
 
 _SPLITS = ("train", "validation")
 

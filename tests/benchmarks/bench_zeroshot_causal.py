@@ -29,8 +29,8 @@ from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.question import Question
 from mtl_cli.model.lm import CausalLM, load_causal
 from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine
-from mtl_cli.zeroshot.labels import Label, make_labels
-from mtl_cli.zeroshot.methods.base import Method
+from mtl_cli.zeroshot.labels.label_set import Label, make_labels
+from mtl_cli.zeroshot.scoring.method import Method
 
 MUST = {2: 2.4, 10: 9.0, 77: 28.0}
 CLOSE = 1e-4

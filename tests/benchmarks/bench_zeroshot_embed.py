@@ -29,9 +29,9 @@ from child import MTL, ranged
 from mtl_cli.cli.common import quiet_libraries
 from mtl_cli.config.question import Question
 from mtl_cli.recipes.zeroshot.models import AskedModels, bound_engine
-from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.labels import make_labels
-from mtl_cli.zeroshot.methods.base import Method
+from mtl_cli.zeroshot.labels.label_set import make_labels
+from mtl_cli.zeroshot.scoring.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.method import Method
 
 MUST, GROWS = 1.4, 1.05
 WORDS = ("sports", "politics", "music", "food", "science", "travel", "business", "health", "films", "weather")

@@ -35,8 +35,8 @@ from mtl_cli.config.question import Question
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.quiet import quiet
 from mtl_cli.recipes.zeroshot.models import AskedModels
-from mtl_cli.zeroshot.labels import make_labels
-from mtl_cli.zeroshot.methods.base import Method, probabilities
+from mtl_cli.zeroshot.labels.label_set import make_labels
+from mtl_cli.zeroshot.scoring.method import Method, probabilities
 
 MUST = {2: 2.1, 10: 2.2}
 WORDS = ("good", "bad", "funny", "sad", "music", "acting", "the story", "violence", "history", "family")

@@ -39,8 +39,8 @@ from mtl_cli.config.read import read
 from mtl_cli.config.schema import TrainConfig
 from mtl_cli.recipes.asked import Asked
 from mtl_cli.recipes.train.run import train
-from mtl_cli.zeroshot.labels import make_labels
-from mtl_cli.zeroshot.methods.base import Method
+from mtl_cli.zeroshot.labels.label_set import make_labels
+from mtl_cli.zeroshot.scoring.method import Method
 
 MUST = {10: 3.0, 77: 8.0}
 TEXTS = {2: 18, 10: 8}

@@ -20,8 +20,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mtl_cli.config.question import Question
 from mtl_cli.recipes.zeroshot.run import zeroshot
-from mtl_cli.zeroshot.answer import Answer
-from mtl_cli.zeroshot.knowledge.terms import spaced
+from mtl_cli.zeroshot.decide.answer import Answer
+from mtl_cli.zeroshot.lexicon.terms import spaced
 
 WORDNET = ("verbalizer=wordnet", "verbalizer.path={path}")
 VARIANTS = {

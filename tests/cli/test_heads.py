@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from mtl_cli.config.question import Question
 from mtl_cli.recipes.zeroshot.models import AskedModels
-from mtl_cli.zeroshot.models import Head
+from mtl_cli.zeroshot.scoring.models import Head
 from tests.cli.conftest import command
 from tests.conftest import TINY
 

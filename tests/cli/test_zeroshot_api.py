@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.zeroshot.api.server import likelihood, serving, status
+from tests.zeroshot.remote.server import likelihood, serving, status
 
 TEXTS = ("--text", "Shares fell", "--text", "What a goal", "--text", "")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.zeroshot.knowledge.test_conceptnet import line
-from tests.zeroshot.knowledge.tiny_wordnet import write_wordnet
+from tests.zeroshot.lexicon.test_conceptnet import line
+from tests.zeroshot.lexicon.tiny_wordnet import write_wordnet
 
 TEXTS = ("a loan", "by the water", "my credit card is lost", "good morning")
 WORDNET = ("verbalizer=wordnet", "verbalizer.path=wn", "verbalizer.describe=true", "verbalizer.least_similarity=null")

@@ -81,7 +81,7 @@ def test_behind_the_first_blocks_a_few_are_planned_and_scaled_up(monkeypatch):
 
 
 def test_an_engine_that_sends_texts_is_not_tried(monkeypatch):
-    from mtl_cli.zeroshot.methods.embed import EmbedMethod
+    from mtl_cli.zeroshot.engines.embed import EmbedMethod
 
     def never(*_):
         raise AssertionError("a text was sent")

@@ -1,8 +1,8 @@
 """Stand-ins for what a question offers its engine."""
 
 from mtl_cli.model.backbone.tiny import byte_tokenizer
-from mtl_cli.zeroshot.labels import Label, Word, make_labels
-from mtl_cli.zeroshot.models import Classifier, Models
+from mtl_cli.zeroshot.labels.label_set import Label, Word, make_labels
+from mtl_cli.zeroshot.scoring.models import Classifier, Models
 from tests.fakes import cpu
 
 

@@ -21,7 +21,7 @@ from mtl_cli.recipes.zeroshot.models import bound_engine, settled
 from mtl_cli.recipes.zeroshot.run import zeroshot
 from mtl_cli.report.engines import EngineRow, EngineTable
 from mtl_cli.runs.files import explained, plain, write_json
-from mtl_cli.zeroshot.answer import Answer
+from mtl_cli.zeroshot.decide.answer import Answer
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ import numpy as np
 from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.recipes.zeroshot.texts import LabelSets, Survey, Texts
-from mtl_cli.zeroshot.calibration import Calibration, fit_temperature
-from mtl_cli.zeroshot.choice import AnyOf, Choice, OneOf
-from mtl_cli.zeroshot.priors.base import Prior, Sampled
-from mtl_cli.zeroshot.sketch import Kept
-from mtl_cli.zeroshot.threshold import Reachable, best_precision, least_rows, precision_threshold
+from mtl_cli.zeroshot.decide.calibration import Calibration, fit_temperature
+from mtl_cli.zeroshot.decide.choice import AnyOf, Choice, OneOf
+from mtl_cli.zeroshot.decide.priors.base import Prior, Sampled
+from mtl_cli.zeroshot.decide.threshold import Reachable, best_precision, least_rows, precision_threshold
+from mtl_cli.zeroshot.scoring.sketch import Kept
 
 log = logging.getLogger(__name__)
 

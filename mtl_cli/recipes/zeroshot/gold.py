@@ -14,7 +14,7 @@ from mtl_cli.errors import ConfigError, DataError, Fault
 from mtl_cli.tasks.kinds.classification import ClassColumn, Classification
 from mtl_cli.tasks.kinds.column import AmbiguousLabelsError, Reading
 from mtl_cli.tasks.rows import Row
-from mtl_cli.zeroshot.labels import cell_labels
+from mtl_cli.zeroshot.labels.label_set import cell_labels
 
 log = logging.getLogger(__name__)
 

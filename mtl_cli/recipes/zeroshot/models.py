@@ -27,10 +27,10 @@ from mtl_cli.errors import ConfigError, Fault
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import TaskOutput
 from mtl_cli.tasks.task import Task
-from mtl_cli.zeroshot.cache import Cache
-from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.methods.base import Method
-from mtl_cli.zeroshot.models import Classifier, Head, Layout, Member, Models, StandIn, weights_digest
+from mtl_cli.zeroshot.scoring.cache import Cache
+from mtl_cli.zeroshot.scoring.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.method import Method
+from mtl_cli.zeroshot.scoring.models import Classifier, Head, Layout, Member, Models, StandIn, weights_digest
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from mtl_cli.metrics.multilabel import LABEL_SETS
 from mtl_cli.metrics.scorer import TaskScore, score_set
 from mtl_cli.report.gold import confusion_text, coverage_table
 from mtl_cli.report.table import score_table
-from mtl_cli.zeroshot.answer import Answer
+from mtl_cli.zeroshot.decide.answer import Answer
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from mtl_cli.recipes.zeroshot.task import limited_rows
 from mtl_cli.tasks.class_names import rows_by_name
 from mtl_cli.tasks.features import names_at
 from mtl_cli.tasks.files import Options, Row, class_names, expanded, read_file, read_stream, text_of, text_stream
-from mtl_cli.zeroshot.labels import Label, cell_labels, make_labels
-from mtl_cli.zeroshot.methods.base import Drawn
-from mtl_cli.zeroshot.sketch import Kept, Sketch
+from mtl_cli.zeroshot.labels.label_set import Label, cell_labels, make_labels
+from mtl_cli.zeroshot.scoring.method import Drawn
+from mtl_cli.zeroshot.scoring.sketch import Kept, Sketch
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from mtl_cli.config.schema_zeroshot import ZeroshotConfig
 from mtl_cli.errors import RunError
 from mtl_cli.recipes.zeroshot.texts import LabelSets
 from mtl_cli.runs.files import explained, write_text
-from mtl_cli.zeroshot.label_files import read_labels
-from mtl_cli.zeroshot.methods.base import Drawn
+from mtl_cli.zeroshot.labels.files import read_labels
+from mtl_cli.zeroshot.scoring.method import Drawn
 from mtl_cli.zeroshot.verbalizers.base import Expansion, Verbalizer
-from mtl_cli.zeroshot.words import entry, words_yaml
+from mtl_cli.zeroshot.verbalizers.words import entry, words_yaml
 
 log = logging.getLogger(__name__)
 

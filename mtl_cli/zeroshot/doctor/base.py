@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from mtl_cli.zeroshot.knowledge.wordnet import Sense
-from mtl_cli.zeroshot.labels import Label, Phrase
-from mtl_cli.zeroshot.pieces import Pieces
+from mtl_cli.zeroshot.labels.label_set import Label, Phrase
+from mtl_cli.zeroshot.lexicon.wordnet import Sense
+from mtl_cli.zeroshot.scoring.pieces import Pieces
 
 Severity = Literal["problem", "warning", "note"]
 Encode = Callable[[Sequence[str]], np.ndarray]

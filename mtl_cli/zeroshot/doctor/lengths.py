@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mtl_cli.zeroshot.doctor.base import Evidence, Finding, Spoken, listed
-from mtl_cli.zeroshot.pieces import Pieces
+from mtl_cli.zeroshot.scoring.pieces import Pieces
 
 _Bad = Callable[[Pieces, str], bool]
 """Of the tokens of words and the words themselves."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from mtl_cli.zeroshot.doctor.base import Encode, Evidence, Finding, Meanings, listed
-from mtl_cli.zeroshot.knowledge.terms import spaced
-from mtl_cli.zeroshot.knowledge.wordnet import Sense
-from mtl_cli.zeroshot.labels import Label
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.lexicon.terms import spaced
+from mtl_cli.zeroshot.lexicon.wordnet import Sense
 
 Lookup = Callable[[str], Sequence[Sense]]
 """A word in lower case -> its meanings, the most frequent first."""

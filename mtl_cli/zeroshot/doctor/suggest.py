@@ -11,8 +11,8 @@ from typing import Any
 from mtl_cli.zeroshot.doctor.base import Meanings
 from mtl_cli.zeroshot.doctor.senses import gloss
 from mtl_cli.zeroshot.doctor.wording import is_code
-from mtl_cli.zeroshot.knowledge.terms import spaced
-from mtl_cli.zeroshot.labels import Label
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.lexicon.terms import spaced
 
 _HEAD = """\
 # For --labels. Take the # off a description that you have made fit; it is compared with the texts as it stands.

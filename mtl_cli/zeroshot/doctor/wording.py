@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from mtl_cli.zeroshot.doctor.base import Evidence, Finding, Spoken, listed, short
-from mtl_cli.zeroshot.knowledge.terms import spaced
+from mtl_cli.zeroshot.lexicon.terms import spaced
 
 _CODE = re.compile(
     r"(?:(?:label|class|cat|category|cluster|topic|id|type)[\s_#-]*)?\d+|[a-z]|[a-z]{1,3}[\s_-]?\d+[a-z]?",

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.methods.base import Drawn
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.scoring.method import Drawn
 
 
 @dataclass(frozen=True)

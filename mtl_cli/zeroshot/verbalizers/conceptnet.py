@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from mtl_cli.errors import ConfigError, Fault
-from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.knowledge.conceptnet import Edge, edges
-from mtl_cli.zeroshot.knowledge.terms import parts, spaced
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.methods.base import Drawn
-from mtl_cli.zeroshot.models import Models
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.lexicon.conceptnet import Edge, edges
+from mtl_cli.zeroshot.lexicon.terms import parts, spaced
+from mtl_cli.zeroshot.scoring.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.method import Drawn
+from mtl_cli.zeroshot.scoring.models import Models
 from mtl_cli.zeroshot.verbalizers.base import Candidate, Expansion, Verbalizer
 from mtl_cli.zeroshot.verbalizers.sieve import Found, Sieve
 

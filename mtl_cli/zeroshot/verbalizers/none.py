@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.methods.base import Drawn
-from mtl_cli.zeroshot.models import Models
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.scoring.method import Drawn
+from mtl_cli.zeroshot.scoring.models import Models
 from mtl_cli.zeroshot.verbalizers.base import Expansion, Verbalizer
 
 

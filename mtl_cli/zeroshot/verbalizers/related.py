@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.knowledge.terms import spaced
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.methods.base import Drawn
-from mtl_cli.zeroshot.models import Models
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.lexicon.terms import spaced
+from mtl_cli.zeroshot.scoring.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.method import Drawn
+from mtl_cli.zeroshot.scoring.models import Models
+from mtl_cli.zeroshot.scoring.vocabulary import Vocabulary
 from mtl_cli.zeroshot.verbalizers.base import Candidate, Expansion, Verbalizer
 from mtl_cli.zeroshot.verbalizers.sieve import Found, Sieve
-from mtl_cli.zeroshot.vocabulary import Vocabulary
 
 
 class RelatedVerbalizer(Verbalizer):

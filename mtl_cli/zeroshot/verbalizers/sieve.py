@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_cli.zeroshot.knowledge.terms import spaced
-from mtl_cli.zeroshot.labels import Label
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.lexicon.terms import spaced
 from mtl_cli.zeroshot.verbalizers.base import Candidate, Dropped, Expansion
 
 _DIGITS = 4

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from mtl_cli.errors import ConfigError, DataError, Fault
-from mtl_cli.zeroshot.encoder import TextEncoder
-from mtl_cli.zeroshot.knowledge.terms import Compound, compound, parts, spaced
-from mtl_cli.zeroshot.knowledge.wordnet import Sense, WordNet
-from mtl_cli.zeroshot.labels import Label
-from mtl_cli.zeroshot.methods.base import Drawn
-from mtl_cli.zeroshot.models import Models
+from mtl_cli.zeroshot.labels.label_set import Label
+from mtl_cli.zeroshot.lexicon.terms import Compound, compound, parts, spaced
+from mtl_cli.zeroshot.lexicon.wordnet import Sense, WordNet
+from mtl_cli.zeroshot.scoring.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.method import Drawn
+from mtl_cli.zeroshot.scoring.models import Models
 from mtl_cli.zeroshot.verbalizers.base import Candidate, Expansion, Verbalizer
 from mtl_cli.zeroshot.verbalizers.sieve import Found, Sieve
 

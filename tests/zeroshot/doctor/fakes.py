@@ -3,8 +3,8 @@
 import numpy as np
 
 from mtl_cli.zeroshot.doctor.base import Evidence, Limits, Meanings, Scored, Spoken, Vectors
-from mtl_cli.zeroshot.knowledge.wordnet import Sense, Synset
-from mtl_cli.zeroshot.pieces import Pieces, cut
+from mtl_cli.zeroshot.lexicon.wordnet import Sense, Synset
+from mtl_cli.zeroshot.scoring.pieces import Pieces, cut
 from tests.zeroshot.fakes import byte_tokenizer, named
 
 LIMITS = Limits(similar=0.7, margin=0.1, share=0.9, tokens=20, sense=0.6, shown=3)

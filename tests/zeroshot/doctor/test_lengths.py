@@ -2,7 +2,7 @@ import pytest
 
 from mtl_cli.zeroshot.doctor.base import Spoken
 from mtl_cli.zeroshot.doctor.lengths import many_tokens, no_tokens, uneven_tokens
-from mtl_cli.zeroshot.pieces import Pieces
+from mtl_cli.zeroshot.scoring.pieces import Pieces
 from tests.zeroshot.doctor.fakes import evidence, spoken
 from tests.zeroshot.fakes import label
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mtl_cli.zeroshot.doctor.senses import abbreviations, meanings, several_senses, unusual_senses
-from mtl_cli.zeroshot.knowledge.wordnet import Sense, Synset
+from mtl_cli.zeroshot.lexicon.wordnet import Sense, Synset
 from tests.zeroshot.doctor import fakes
 from tests.zeroshot.doctor.fakes import evidence, of_names, sense
 from tests.zeroshot.fakes import label, named

@@ -1,7 +1,7 @@
 import pytest
 
 from mtl_cli.zeroshot.doctor.suggest import as_yaml, suggestions
-from mtl_cli.zeroshot.labels import make_labels, parse_labels
+from mtl_cli.zeroshot.labels.label_set import make_labels, parse_labels
 from tests.zeroshot.doctor.fakes import meanings, sense
 
 GLOSS = sense("sport", "an active diversion", number=1, of=7)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mtl_cli.zeroshot.methods.base import Drawn
+from mtl_cli.zeroshot.scoring.method import Drawn
 from tests.zeroshot.fakes import Asked
 
 NO_TEXTS = Drawn([], np.zeros(0))

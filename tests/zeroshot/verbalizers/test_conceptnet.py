@@ -3,7 +3,7 @@ import pytest
 from mtl_cli.errors import ConfigError
 from mtl_cli.zeroshot.verbalizers.conceptnet import ConceptNetVerbalizer
 from tests.zeroshot.fakes import label
-from tests.zeroshot.knowledge.test_conceptnet import line
+from tests.zeroshot.lexicon.test_conceptnet import line
 from tests.zeroshot.verbalizers.fakes import NO_TEXTS, Knowing, dropped, kept
 
 DUMP = (

@@ -6,9 +6,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from mtl_cli.zeroshot.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.encoder import TextEncoder
+from mtl_cli.zeroshot.scoring.vocabulary import vocabulary
 from mtl_cli.zeroshot.verbalizers.related import RelatedVerbalizer
-from mtl_cli.zeroshot.vocabulary import vocabulary
 from tests.fakes import cpu, tiny_backbone
 from tests.zeroshot.fakes import label
 from tests.zeroshot.verbalizers.fakes import NO_TEXTS, Knowing, kept

@@ -6,7 +6,7 @@ from mtl_cli.errors import ConfigError
 from mtl_cli.zeroshot.verbalizers import wordnet as module
 from mtl_cli.zeroshot.verbalizers.wordnet import WordNetVerbalizer
 from tests.zeroshot.fakes import label
-from tests.zeroshot.knowledge.tiny_wordnet import write_wordnet
+from tests.zeroshot.lexicon.tiny_wordnet import write_wordnet
 from tests.zeroshot.verbalizers.fakes import NO_TEXTS, Knowing, drawn, dropped, kept
 
 OPTIONS = {

@@ -1,0 +1,1 @@
+"""What texts are sorted by: labels, read and checked."""

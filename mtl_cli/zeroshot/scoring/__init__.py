@@ -1,0 +1,1 @@
+"""How likely a label is for a text: what all engines are made of."""
