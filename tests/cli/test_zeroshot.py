@@ -224,7 +224,8 @@ def test_a_text_longer_than_the_encoder_is_cut_and_counted(ask):
 
 def test_order_is_kept_over_more_than_one_block(ask, monkeypatch):
     whole = ask(*said(TEXTS))
-    monkeypatch.setattr("mtl_cli.recipes.zeroshot.run.BLOCK", 3)
+    monkeypatch.setattr("mtl_cli.recipes.zeroshot.session.BLOCK", 3)
+    monkeypatch.setattr("mtl_cli.recipes.zeroshot.filling.BLOCK", 3)
     cut = ask(*said(TEXTS))
     assert texts_of(cut) == TEXTS
     assert scores(cut) == pytest.approx(scores(whole), abs=1e-5)

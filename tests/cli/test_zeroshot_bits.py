@@ -48,11 +48,12 @@ def models(tmp_path_factory):
 @pytest.fixture
 def ask(mtl, tmp_path, monkeypatch):
     """Ask for a file of two blocks and a half with all digits of every score; the answers as they are written."""
-    monkeypatch.setattr("mtl_cli.recipes.zeroshot.run.DIGITS", 30)
+    monkeypatch.setattr("mtl_cli.recipes.zeroshot.session.DIGITS", 30)
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "cache"))
 
     def call(*words, block=SMALL, labels="a,b,something else"):
-        monkeypatch.setattr("mtl_cli.recipes.zeroshot.run.BLOCK", block)
+        monkeypatch.setattr("mtl_cli.recipes.zeroshot.session.BLOCK", block)
+        monkeypatch.setattr("mtl_cli.recipes.zeroshot.filling.BLOCK", block)
         monkeypatch.setattr("mtl_cli.recipes.blocks.BLOCK", block)
         rows = [
             {"text": f"{i * i} {'xyz'[i % 3] * LENGTHS[i % 6]}", "label": "ab"[i % 2]} for i in range(5 * block // 2)
