@@ -78,7 +78,7 @@ def overflowing(tmp_path):
 def test_bad_steps_are_passed_over_and_counted_if_so_configured(name, mtl, overflowing):
     result = mtl(*overflowing, f"weighting={name}", "optim.bad_step=skip")
     assert result.code == 0, result.err
-    assert "the loss of task 'stsb' is inf; the step is passed over (optim.bad_step=skip)" in result.err
+    assert "the loss of task 'stsb' is inf at row 5 of train; the step is passed over (optim.bad_step=skip)" in result.err
     assert result.err.count("passed over") == 1
     records = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text().splitlines()]
     trained = [record for record in records if record["event"] == "train"]
@@ -90,7 +90,7 @@ def test_bad_steps_are_passed_over_and_counted_if_so_configured(name, mtl, overf
 def test_a_bad_step_stops_the_run_and_names_its_task(mtl, overflowing):
     result = mtl(*overflowing, "weighting=famo")
     assert result.code == 1
-    assert "the loss of task 'stsb' is inf. The last checkpoint stays as it is." in result.err
+    assert "the loss of task 'stsb' is inf at row 5 of train. The last checkpoint stays as it is." in result.err
     assert "look at the data of 'stsb'; optim.bad_step=skip passes over such steps" in result.err
     assert "Traceback" not in result.err
 

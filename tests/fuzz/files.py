@@ -80,7 +80,7 @@ def _opened(text: str) -> None:
         for split in ("train", "validation"):
             for encoded in rows.open(task.task, split):
                 try:
-                    task.task.kind.fitted(encoded.labels_N)
+                    task.task.kind.fitted(encoded.targets)
                 except ValueError as error:  # as `check` tells it
                     raise DataError(str(error)) from error
 
