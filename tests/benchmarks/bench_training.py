@@ -63,7 +63,7 @@ from mtl_cli.metrics.scorer import TaskScore
 from mtl_cli.model.backbone.base import Backbone
 from mtl_cli.model.multitask import MultiTaskModel
 from mtl_cli.optim.groups import Placed, Rates, adamw
-from mtl_cli.tasks.columns import chosen
+from mtl_cli.tasks.columns import Column, chosen
 from mtl_cli.tasks.kinds.base import Kind
 from mtl_cli.train.loop import Loop, Settings, State, Stop
 from mtl_cli.train.select import Selector
@@ -168,7 +168,7 @@ class NaiveMultiTask(nn.Module):
         for k, (kind, head) in enumerate(zip(self.kinds, self.heads, strict=True)):
             chosen = task_ids == k
             if chosen.any():
-                loss = loss + kind.loss(head(pooled[chosen]), labels[chosen]).sum()
+                loss = loss + kind.loss(Column(head(pooled[chosen])), {"label": Column(labels[chosen])}).sum()
         return {"loss": loss / len(labels)}
 
 
