@@ -78,7 +78,9 @@ def overflowing(tmp_path):
 def test_bad_steps_are_passed_over_and_counted_if_so_configured(name, mtl, overflowing):
     result = mtl(*overflowing, f"weighting={name}", "optim.bad_step=skip")
     assert result.code == 0, result.err
-    assert "the loss of task 'stsb' is inf at row 5 of train; the step is passed over (optim.bad_step=skip)" in result.err
+    assert (
+        "the loss of task 'stsb' is inf at row 5 of train; the step is passed over (optim.bad_step=skip)" in result.err
+    )
     assert result.err.count("passed over") == 1
     records = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text().splitlines()]
     trained = [record for record in records if record["event"] == "train"]
