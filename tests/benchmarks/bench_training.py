@@ -70,7 +70,7 @@ from mtl_cli.train.select import Selector
 from mtl_cli.train.step.standard import StandardStepper
 
 TASKS = ("sst2", "mrpc", "sick_e", "sick_r")
-MUST_DEFAULT, MUST_GROUPED = 2.3, 1.3
+MUST_DEFAULT, MUST_GROUPED = 2.0, 1.25
 Clock = Callable[[], float]
 
 
