@@ -287,7 +287,9 @@ def warm() -> None:
     """Import what the commands import, so that each child starts with it; no thread is started, since children are forks."""
     import torch
 
-    from mtl_cli.recipes import affinity, evaluate, search, series, sweep, transfer, zeroshot  # noqa: F401
+    from mtl_cli.recipes import evaluate  # noqa: F401
+    from mtl_cli.recipes.studies import affinity, search, series, sweep, transfer  # noqa: F401
+    from mtl_cli.recipes.zeroshot import run  # noqa: F401
 
     torch.set_num_threads(1)
 

@@ -10,6 +10,7 @@ from mtl_cli.config.convert import Node, bind, convert_or_raise
 from mtl_cli.config.paths import config_dir
 from mtl_cli.config.schema import EvalConfig, TrainConfig
 from mtl_cli.config.schema_affinity import AffinityConfig, AffinityRunConfig
+from mtl_cli.config.schema_check import CheckConfig
 from mtl_cli.config.schema_transfer import TransferConfig
 from mtl_cli.config.schema_zeroshot import DoctorConfig, ZeroshotConfig
 from mtl_cli.config.sweep import points
@@ -18,6 +19,7 @@ FILES = sorted(config_dir().rglob("*.yaml"))
 IN_GROUPS = [path for path in FILES if path.parent != config_dir()]
 CONFIGS = {
     "train": TrainConfig,
+    "check": CheckConfig,
     "affinity": AffinityConfig,
     "affinity_run": AffinityRunConfig,
     "doctor": DoctorConfig,
