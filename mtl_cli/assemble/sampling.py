@@ -1,4 +1,4 @@
-"""What a sampler is told: at the start, and after each evaluation. Legend: V predictions of all sets, C classes."""
+"""The facts a sampler receives at the start of a run and after each evaluation. Legend: V predictions of all sets, C classes."""
 
 from __future__ import annotations
 

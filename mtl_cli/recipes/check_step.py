@@ -62,7 +62,7 @@ def step_table(planned: Planned, step: int, checkpoint: Checkpoint | None) -> st
     """What is found of a step, as text.
 
     Raises:
-        ConfigError: the run has not so many steps.
+        ConfigError: the step lies beyond the last one of the run.
     """
     if step > planned.settings.steps:
         raise ConfigError([Fault("step", f"the run has {planned.settings.steps} steps; found {step}")])

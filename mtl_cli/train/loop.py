@@ -189,7 +189,7 @@ class Loop:
             data = f", or look at the data of '{bad.task}'" if bad.task else ""
             raise RunError(
                 f"step {self._step + 1}: {whose} {bad.finding}{at}. The last checkpoint stays as it is. "
-                f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip passes over such steps. "
+                f"Lower optim.lr, set optim.clip_norm, use fabric.precision=32-true{data}; optim.bad_step=skip skips such steps. "
                 f"To look into it: mtl check, with the words of this run and step={self._step + 1}."
             ) from bad
         self._step += 1
@@ -197,7 +197,7 @@ class Loop:
         if "bad step" not in self._warned:
             self._warned.append("bad step")
             log.warning(
-                "step %d: %s %s%s; the step is passed over (optim.bad_step=skip), and so will others like it",
+                "step %d: %s %s%s; this step is skipped (optim.bad_step=skip), as are all others like it",
                 self._step,
                 whose,
                 bad.finding,

@@ -153,7 +153,7 @@ class Loaded:
             answered = ()
 
     def report(self) -> Result:
-        """Tell what the answers came to."""
+        """Log scores and warnings, write the coverage curve if one is asked for, and return the result."""
         result = self.session.tally.result()
         if self._method.truncated:
             cut = f"{self._method.truncated:,}"
