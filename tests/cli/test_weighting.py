@@ -91,7 +91,7 @@ def test_a_bad_step_stops_the_run_and_names_its_task(mtl, overflowing):
     result = mtl(*overflowing, "weighting=famo")
     assert result.code == 1
     assert "the loss of task 'stsb' is inf at row 5 of train. The last checkpoint stays as it is." in result.err
-    assert "look at the data of 'stsb'; optim.bad_step=skip passes over such steps" in result.err
+    assert "look at the data of 'stsb'; optim.bad_step=skip skips such steps" in result.err
     assert "Traceback" not in result.err
 
 
